@@ -1,0 +1,86 @@
+package registry
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Protocol is a transport protocol, in the upper case the registry writes.
+type Protocol string
+
+// The protocols a service port can have.
+const (
+	TCP  Protocol = "TCP"
+	UDP  Protocol = "UDP"
+	SCTP Protocol = "SCTP"
+)
+
+// ServiceType is the spec.type of a v1 Service.
+type ServiceType string
+
+// The types of a Service. The two older API versions have only the first and
+// the third, which they write as createExternalLoadBalancer.
+const (
+	ClusterIP    ServiceType = "ClusterIP"
+	NodePort     ServiceType = "NodePort"
+	LoadBalancer ServiceType = "LoadBalancer"
+	ExternalName ServiceType = "ExternalName"
+)
+
+// DefaultAffinityTimeout is how long a client stays with its endpoint where a
+// service with session affinity gives no time of its own (kube-proxy's
+// default, three hours).
+const DefaultAffinityTimeout = 10800 * time.Second
+
+// Service is a stable name, and mostly a stable address, for a set of
+// endpoints.
+type Service struct {
+	Meta
+	Type ServiceType
+
+	// PortalIPs are the service's virtual addresses (clusterIPs in v1), at
+	// most one of each family. A headless service has none.
+	PortalIPs []netip.Addr
+	// Headless says that portalIP is "None": names resolve to the endpoints.
+	Headless bool
+	// PublicIPs are outside addresses that lead to the service (externalIPs
+	// in v1).
+	PublicIPs []netip.Addr
+	// LoadBalancerIPs are the addresses of status.loadBalancer.ingress.
+	LoadBalancerIPs []netip.Addr
+	// SourceRanges limits who may use the LoadBalancerIPs; empty means all.
+	SourceRanges []netip.Prefix
+	// ExternalName is the name that a service of that type stands for.
+	ExternalName string
+
+	Ports []Port
+	// Selector chooses the pods that serve. Nil means that endpoints are made
+	// by hand; empty but not nil selects every pod.
+	Selector map[string]string
+
+	// AffinityTimeout is how long a client stays with its endpoint
+	// (sessionAffinity ClientIP); zero means no affinity.
+	AffinityTimeout time.Duration
+
+	// ExternalLocal and InternalLocal say that traffic from outside, or from
+	// inside, goes to endpoints of the same node only.
+	ExternalLocal, InternalLocal bool
+	// HealthCheckNodePort answers load balancers of an ExternalLocal service.
+	HealthCheckNodePort uint16
+	// TrafficDistribution is the v1 field of that name, such as "PreferClose".
+	TrafficDistribution string
+	// PublishNotReady says that endpoints count as ready whatever they are.
+	PublishNotReady bool
+}
+
+// Port is one port of a service.
+type Port struct {
+	Name     string
+	Protocol Protocol
+	Port     uint16
+	// TargetPort is the endpoint's port, a number or the name of a
+	// container's port; empty means the same as Port.
+	TargetPort string
+	// NodePort is the port on every node; zero for none.
+	NodePort uint16
+}
