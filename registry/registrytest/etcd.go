@@ -1,0 +1,152 @@
+package registrytest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+)
+
+// Etcd is a real etcd of one member that runs inside the test process.
+type Etcd struct {
+	tb     testing.TB
+	dir    string
+	client url.URL
+	peer   url.URL
+
+	server  *embed.Etcd // nil while stopped
+	connect func() *clientv3.Client
+}
+
+const (
+	etcdStartTimeout = 30 * time.Second
+	startAttempts    = 10
+)
+
+// StartEtcd starts an etcd on a loopback port with its data below tb.TempDir,
+// and stops it when the test ends. The data isn't synced to disk: it survives
+// Restart, but not the machine.
+func StartEtcd(tb testing.TB) *Etcd {
+	tb.Helper()
+	e := &Etcd{tb: tb, dir: filepath.Join(tb.TempDir(), "etcd")}
+	e.connect = sync.OnceValue(e.newClient)
+	tb.Cleanup(e.Stop)
+	for attempt := 1; ; attempt++ {
+		e.client, e.peer = freeURL(tb), freeURL(tb)
+		err := e.start()
+		if err == nil {
+			return e
+		}
+		if attempt == startAttempts {
+			tb.Fatalf("start etcd: %v", err)
+		}
+	}
+}
+
+// Endpoint returns the URL that clients connect to. It stays the same over
+// Stop and Restart.
+func (e *Etcd) Endpoint() string { return e.client.String() }
+
+// Client returns a client that the test shares and doesn't close.
+func (e *Etcd) Client() *clientv3.Client { return e.connect() }
+
+// Stop stops the etcd and keeps its data. It does nothing if it is stopped.
+func (e *Etcd) Stop() {
+	if e.server != nil {
+		e.server.Close()
+		e.server = nil
+	}
+}
+
+// Restart stops the etcd if it runs, and starts it on the same port with the
+// data it had.
+func (e *Etcd) Restart() {
+	e.tb.Helper()
+	e.Stop()
+	for deadline := time.Now().Add(etcdStartTimeout); ; {
+		err := e.start()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			e.tb.Fatalf("restart etcd: %v", err)
+		}
+	}
+}
+
+// Reset is Restart with the data lost: the etcd comes back empty, at
+// revision 1.
+func (e *Etcd) Reset() {
+	e.tb.Helper()
+	e.Stop()
+	if err := os.RemoveAll(e.dir); err != nil {
+		e.tb.Fatalf("reset etcd: %v", err)
+	}
+	e.Restart()
+}
+
+// start starts the server and waits until it serves.
+func (e *Etcd) start() error {
+	server, err := embed.StartEtcd(e.config())
+	if err != nil {
+		return err
+	}
+	select {
+	case <-server.Server.ReadyNotify():
+		e.server = server
+		return nil
+	case err = <-server.Err():
+	case <-time.After(etcdStartTimeout):
+		err = fmt.Errorf("not ready after %v", etcdStartTimeout)
+	}
+	server.Close()
+	return err
+}
+
+// config returns a configuration that elects quickly and logs nothing.
+func (e *Etcd) config() *embed.Config {
+	c := embed.NewConfig()
+	c.Dir = e.dir
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	c.TickMs, c.ElectionMs = 10, 100
+	c.UnsafeNoFsync = true
+	c.EnableGRPCGateway = false
+	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{e.client}, []url.URL{e.client}
+	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{e.peer}, []url.URL{e.peer}
+	c.InitialCluster = c.InitialClusterFromName(c.Name)
+	return c
+}
+
+func (e *Etcd) newClient() *clientv3.Client {
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{e.Endpoint()}, Logger: zap.NewNop()})
+	if err != nil {
+		e.tb.Fatalf("connect to etcd: %v", err)
+	}
+	e.tb.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// freeURL returns the URL of a free loopback port. The port lies below those
+// that the kernel hands out by itself: nobody gets it while the etcd is
+// stopped, least of all a client that tries to reach it.
+func freeURL(tb testing.TB) url.URL {
+	tb.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return url.URL{Scheme: "http", Host: addr}
+		}
+	}
+	tb.Fatal("no free port")
+	return url.URL{}
+}
