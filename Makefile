@@ -1,0 +1,58 @@
+# svcreg: make run shows it, make test proves it. `make help` lists the rest.
+
+GOLANGCI  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+PROGRAMS  := coredns proxyd svcctl svcreg-standalone
+FUZZTIME  ?= 20s
+export PATH := $(PATH):/usr/sbin:/sbin
+# Root can build network namespaces: there, a test that can't is a failure.
+ifeq ($(shell id -u),0)
+export SVCREG_REQUIRE_ROOT := 1
+endif
+
+.PHONY: help deps build run test unit e2e lint fuzz bench check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages and Go modules that are missing
+	@test/deps.sh
+	@go mod download
+
+build: ## build the four programs into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS:%=./cmd/%)
+
+run: deps build ## bring up svcreg on this machine, in namespaces of its own
+	@bin/svcreg-standalone
+
+test: deps unit e2e ## run every test
+
+unit: # each package by itself, with the race detector
+	go vet ./...
+	go test -race -timeout 10m $$(go list ./... | grep -v '/test$$')
+
+e2e: build # the real programs on hosts made of network namespaces
+	go test -count=1 -timeout 10m ./test
+
+lint: ## run golangci-lint
+	go run $(GOLANGCI) run ./...
+
+fuzz: ## run each fuzz target for FUZZTIME
+	@for package in $$(go list ./...); do \
+		dir=$$(go list -f '{{.Dir}}' $$package); \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go 2>/dev/null | cut -d' ' -f2); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+bench: ## run the Go benchmarks
+	go test -run '^$$' -bench . -benchmem ./registry/... ./plugin/... ./proxyd/...
+
+check: lint test ## all that must be green before a change goes in
+
+clean: ## remove what the other targets made
+	rm -rf bin
+	go clean -testcache
