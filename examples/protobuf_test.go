@@ -20,10 +20,10 @@ type message interface {
 	Marshal() ([]byte, error)
 }
 
-// The protobuf examples say what frontend.yaml says, in the bytes that an
+// The protobuf examples say what testdata/frontend.yaml says, in the bytes that an
 // apiserver would have stored.
 func TestProtobufExamplesAreTheYAML(t *testing.T) {
-	text, err := Files.ReadFile("frontend.yaml")
+	text, err := os.ReadFile("testdata/frontend.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestProtobufExamplesAreTheYAML(t *testing.T) {
 		}
 		got, err := Files.ReadFile(example.file)
 		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what frontend.yaml says (%v); go test ./examples -update writes it anew", example.file, err)
+			t.Errorf("%s is not what testdata/frontend.yaml says (%v); go test ./examples -update writes it anew", example.file, err)
 		}
 	}
 }
