@@ -1,0 +1,90 @@
+// Package iptables carries out a rules.Ruleset with iptables, for IPv4 and
+// IPv6, on the nft and on the legacy backend.
+//
+// # Shape
+//
+// The frontends of a family stand in a prefix tree of chains. Each chain
+// handles all frontends inside one prefix, and its name says which: whatever
+// shape the tree has, a chain's content is a function of the frontends inside
+// its prefix and of nothing else. So a change rewrites a chain or two, new
+// chains can be written before those that lead to them, and at every moment
+// each chain is right, as of before the change or after it. A packet passes a
+// match or two for each level of the tree, however many services there are.
+//
+// Table nat holds the tree that translates, behind SVCREG-SERVICES; table
+// filter holds a second one, of the frontends without backends, behind
+// SVCREG-REFUSE. SVCREG-POSTROUTING masquerades where replies would otherwise
+// miss this node.
+//
+// # Manners
+//
+// Rules go in through iptables-restore --noflush, a transaction of only those
+// chains that differ. Nothing but the chains whose names begin with SVCREG-
+// and the jumps to them is ever touched.
+package iptables
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"slices"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
+)
+
+// The iptables backends that Config.Mode can ask for.
+const (
+	// ModeAuto is the backend that the machine's plain iptables command uses.
+	ModeAuto = "auto"
+	// ModeNFT is the nf_tables backend, iptables-nft.
+	ModeNFT = "nft"
+	// ModeLegacy is the x_tables backend, iptables-legacy.
+	ModeLegacy = "legacy"
+)
+
+// Config says how rules are carried out.
+type Config struct {
+	// Mode is ModeAuto, ModeNFT or ModeLegacy; empty means ModeAuto.
+	Mode string
+	// ClusterCIDRs are where pods live. Connections to a portal IP that cross
+	// that border, either way, are masqueraded.
+	ClusterCIDRs []netip.Prefix
+	// MasqueradeAll masquerades every connection to a portal IP.
+	MasqueradeAll bool
+	// PortalNetworks are the networks of portal IPs, where Sync isn't told
+	// them. With none, the tightest prefix around the portal IPs stands in.
+	PortalNetworks []netip.Prefix
+	// Logger is where news goes; nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Validate returns what is wrong with a configuration.
+func (c Config) Validate() error {
+	modes := []string{"", ModeAuto, ModeNFT, ModeLegacy}
+	if !slices.Contains(modes, c.Mode) {
+		return fmt.Errorf("iptables backend %q: want auto, nft or legacy", c.Mode)
+	}
+	for name, prefixes := range map[string][]netip.Prefix{"cluster CIDR": c.ClusterCIDRs, "portal network": c.PortalNetworks} {
+		for _, p := range prefixes {
+			if !p.IsValid() {
+				return fmt.Errorf("%s: %v: want a network such as 10.0.0.0/8", name, p)
+			}
+		}
+	}
+	return nil
+}
+
+func (c Config) logger() *slog.Logger {
+	if c.Logger == nil {
+		return slog.Default()
+	}
+	return c.Logger
+}
+
+// Render writes what a Sync would give to iptables-restore on a machine
+// without any of our rules: first IPv4, then IPv6. It touches nothing, and the
+// same rules always give the same text.
+func Render(w io.Writer, r *rules.Ruleset, cfg Config) error {
+	panic("todo")
+}
