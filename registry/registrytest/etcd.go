@@ -22,6 +22,7 @@ type Etcd struct {
 	dir    string
 	client url.URL
 	peer   url.URL
+	adjust []func(*embed.Config)
 
 	server  *embed.Etcd // nil while stopped
 	connect func() *clientv3.Client
@@ -34,10 +35,10 @@ const (
 
 // StartEtcd starts an etcd on a loopback port with its data below tb.TempDir,
 // and stops it when the test ends. The data isn't synced to disk: it survives
-// Restart, but not the machine.
-func StartEtcd(tb testing.TB) *Etcd {
+// Restart, but not the machine. Functions may adjust the configuration.
+func StartEtcd(tb testing.TB, adjust ...func(*embed.Config)) *Etcd {
 	tb.Helper()
-	e := &Etcd{tb: tb, dir: filepath.Join(tb.TempDir(), "etcd")}
+	e := &Etcd{tb: tb, dir: filepath.Join(tb.TempDir(), "etcd"), adjust: adjust}
 	e.connect = sync.OnceValue(e.newClient)
 	tb.Cleanup(e.Stop)
 	for attempt := 1; ; attempt++ {
@@ -123,6 +124,9 @@ func (e *Etcd) config() *embed.Config {
 	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{e.client}, []url.URL{e.client}
 	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{e.peer}, []url.URL{e.peer}
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
+	for _, adjust := range e.adjust {
+		adjust(c)
+	}
 	return c
 }
 
