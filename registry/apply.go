@@ -64,11 +64,19 @@ func (s *Snapshot) Apply(revision int64, changes ...Change) (*Snapshot, *Changes
 	for _, c := range changes {
 		u.put(c)
 	}
-	u.touched.Services = sortedSet(u.touched.Services)
+	u.touched.sort()
 	for _, k := range u.touched.Services {
 		u.rebuild(k)
 	}
 	return &u.Snapshot, &u.touched
+}
+
+// sort puts the keys in order and drops the second of equal ones.
+func (c *Changes) sort() {
+	for _, keys := range []*[]Key{&c.Services, &c.Pods, &c.Nodes, &c.Namespaces, &c.ServiceCIDRs} {
+		slices.SortFunc(*keys, Key.Compare)
+		*keys = slices.Compact(*keys)
+	}
 }
 
 // update is a snapshot in the making.
@@ -78,6 +86,9 @@ type update struct {
 }
 
 func (u *update) put(c Change) {
+	if c.Object == nil && u.Object(c.Ref) == nil {
+		return // gone already
+	}
 	switch c.Kind {
 	case KindService:
 		set(&u.services, c)
@@ -228,10 +239,4 @@ func (e *Entry) endpointIPs() iter.Seq[netip.Addr] {
 			}
 		}
 	}
-}
-
-// sortedSet sorts keys and drops the second of equal ones.
-func sortedSet(keys []Key) []Key {
-	slices.SortFunc(keys, Key.Compare)
-	return slices.Compact(keys)
 }

@@ -51,7 +51,10 @@ func (m Map[K, V]) Get(k K) (value V, ok bool) {
 		}
 		s := &n.slots[i]
 		if s.child == nil {
-			return s.value, s.key == k
+			if s.key == k {
+				return s.value, true
+			}
+			return value, false
 		}
 		n = s.child
 	}
