@@ -33,7 +33,10 @@ unit: # each package by itself, with the race detector
 	go vet ./...
 	go test -race -timeout 10m $$(go list ./... | grep -v '/test$$')
 
-e2e: build # the real programs on hosts made of network namespaces
+bin/etcd: go.mod # a real etcd, for the end-to-end tests
+	CGO_ENABLED=0 go build -trimpath -o $@ go.etcd.io/etcd/server/v3
+
+e2e: build bin/etcd # the real programs on hosts made of network namespaces
 	go test -count=1 -timeout 10m ./test
 
 lint: ## run golangci-lint
