@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/svcreg/svcreg/test/lab"
@@ -51,7 +52,7 @@ func TestStandaloneShowsItself(t *testing.T) {
 		}
 	}
 
-	d.signal(os.Interrupt)
+	d.signal(syscall.SIGINT)
 	<-d.done
 	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("exit code %d after Ctrl-C, want 0", code)
@@ -186,4 +187,3 @@ func openDir(t *testing.T) string {
 	}
 	return dir
 }
-
