@@ -1,0 +1,105 @@
+package proxyd
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// inbox collects what happened while the sync loop was busy. The watcher and
+// the address watch put in, the loop takes out.
+type inbox struct {
+	wake chan struct{} // has room for one: something waits
+
+	mu sync.Mutex
+	news
+	// since is when the oldest change arrived that nobody took yet, taken
+	// when the oldest arrived that was taken and is not done yet; zero where
+	// there is none.
+	since, taken time.Time
+}
+
+// news is what the sync loop takes out of its inbox.
+type news struct {
+	snapshot *registry.Snapshot // the latest; nil where none came
+	services map[registry.Key]struct{}
+	networks bool // the portal networks may have changed
+	addrs    []netip.Addr
+	moved    bool // addrs has the node's addresses anew
+}
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+
+// put adds a snapshot and what it changed. It never blocks.
+func (b *inbox) put(s *registry.Snapshot, c *registry.Changes) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.snapshot = s
+	b.networks = b.networks || len(c.ServiceCIDRs) > 0
+	if b.services == nil {
+		b.services = map[registry.Key]struct{}{}
+	}
+	for _, k := range c.Services {
+		b.services[k] = struct{}{}
+	}
+	b.arrived()
+}
+
+// move adds the node's addresses, sorted.
+func (b *inbox) move(addrs []netip.Addr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.addrs, b.moved = addrs, true
+	b.arrived()
+}
+
+func (b *inbox) arrived() {
+	b.since = cmp.Or(b.since, time.Now())
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the inbox.
+func (b *inbox) take() news {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.news
+	b.news = news{}
+	b.taken = cmp.Or(b.taken, b.since)
+	b.since = time.Time{}
+	return n
+}
+
+// done says that all that was taken stands in the kernel now. It returns when
+// the oldest of it arrived; the zero time if nothing had been taken.
+func (b *inbox) done() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := b.taken
+	b.taken = time.Time{}
+	return taken
+}
+
+// waiting returns when the oldest change arrived that the kernel lacks, and
+// how many services await being looked at.
+func (b *inbox) waiting() (since time.Time, services int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return cmp.Or(b.taken, b.since), len(b.services)
+}
+
+// changes returns the services of the news as the registry names them.
+func (n *news) changes() *registry.Changes {
+	c := &registry.Changes{}
+	for k := range n.services {
+		c.Services = append(c.Services, k)
+	}
+	slices.SortFunc(c.Services, registry.Key.Compare)
+	return c
+}

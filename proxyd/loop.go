@@ -1,0 +1,133 @@
+package proxyd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/svcreg/svcreg/proxyd/iptables"
+	"github.com/svcreg/svcreg/proxyd/rules"
+	"github.com/svcreg/svcreg/registry"
+)
+
+// kernel is where rules take effect. Sync makes it do what a ruleset says:
+// changed are the frontends that differ from the last Sync, nil means that
+// anything may. Portal are the networks of the portal IPs.
+type kernel interface {
+	Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, portal []netip.Prefix) error
+}
+
+// idle is the kernel of mode none.
+type idle struct{}
+
+func (idle) Sync(context.Context, *rules.Ruleset, []rules.Frontend, []netip.Prefix) error { return nil }
+
+const (
+	// firstPause follows the first failure, and each one after it doubles the
+	// pause up to maxPause.
+	firstPause, maxPause = 500 * time.Millisecond, time.Minute
+	// recheckPeriod is how often the node's sockets are looked at, where
+	// public addresses of the node itself are in use.
+	recheckPeriod = 10 * time.Second
+)
+
+// loop brings the kernel in step with the registry. All its fields belong to
+// the goroutine of run; others speak to it through the inbox.
+type loop struct {
+	min, full time.Duration // the sync periods
+	beat      time.Duration // how often to say that all is well; zero for never
+
+	inbox   *inbox
+	kernel  kernel
+	flows   *staleFlows
+	policy  *policy
+	metrics *metrics
+	told    *teller
+	logger  *slog.Logger
+
+	snapshot *registry.Snapshot
+	ruleset  *rules.Ruleset
+	networks []netip.Prefix
+	refusals refusalLog
+
+	reconcile bool // the next sync is a full one
+	failures  int  // syncs in a row
+}
+
+// run syncs until ctx ends: a few milliseconds after a change, again after a
+// failure, and now and then everything.
+func (l *loop) run(ctx context.Context) error {
+	full := time.NewTimer(jitter(l.full))
+	defer full.Stop()
+	recheck := time.NewTicker(recheckPeriod)
+	defer recheck.Stop()
+	beat := ticks(l.beat)
+	defer beat.Stop()
+	var due <-chan time.Time // nil while nothing waits
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-beat.C:
+			l.told.alive()
+			continue
+		case <-l.inbox.wake:
+			if due == nil {
+				due = time.After(l.min)
+			}
+			continue
+		case <-full.C:
+			l.reconcile = true
+			full.Reset(jitter(l.full))
+		case <-recheck.C:
+			if l.failures > 0 || !l.policy.look() {
+				continue
+			}
+		case <-due:
+		}
+		due = l.attempt(ctx, full)
+	}
+}
+
+// attempt syncs once. It returns what brings the next attempt: nil for the
+// next change. Rules that the kernel refused are only worth trying again with
+// a full sync, which comes soon enough.
+func (l *loop) attempt(ctx context.Context, full *time.Timer) <-chan time.Time {
+	err := l.sync(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if rejected, ok := errors.AsType[*iptables.RejectedError](err); ok {
+		l.logger.Error("the kernel refused rules; all others stand", "err", rejected)
+		full.Reset(min(jitter(l.full), jitter(maxPause)))
+		err = nil
+	}
+	if err == nil {
+		l.failures = 0
+		return nil
+	}
+	l.failures++
+	pause := jitter(min(firstPause<<min(l.failures-1, 10), maxPause))
+	l.logger.Error("programming the kernel failed", "err", err, "failures", l.failures, "again_in", pause)
+	l.told.status("failing: " + err.Error())
+	return time.After(pause)
+}
+
+// jitter spreads a period by a tenth either way, so that nodes which started
+// together don't work in step.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1) //nolint:gosec // no secret
+}
+
+// ticks returns a ticker, which never ticks for the period zero.
+func ticks(period time.Duration) *time.Ticker {
+	if period > 0 {
+		return time.NewTicker(period)
+	}
+	t := time.NewTicker(time.Hour)
+	t.Stop()
+	return t
+}

@@ -1,0 +1,104 @@
+package proxyd
+
+import (
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/svcreg/svcreg/proxyd/node"
+	"github.com/svcreg/svcreg/proxyd/rules"
+	"github.com/svcreg/svcreg/registry"
+)
+
+// policy keeps the rules' Policy in step with the node: its addresses, and
+// which of the ports that services want on them are taken.
+type policy struct {
+	rules.Policy
+	// listening is node.Listening.
+	listening func() (node.Sockets, error)
+	logger    *slog.Logger
+
+	// wanted are the public frontends of services at the node's addresses.
+	wanted map[registry.Key][]rules.Frontend
+	// stale says that the sockets must be looked at again.
+	stale bool
+}
+
+// look asks for a fresh look at the node's sockets with the next take, and
+// reports whether that is worth anything.
+func (p *policy) look() bool {
+	p.stale = true
+	return len(p.wanted) > 0
+}
+
+// take takes in the news, and reports whether the Policy changed.
+func (p *policy) take(n *news, s *registry.Snapshot) bool {
+	moved := n.moved && !slices.Equal(n.addrs, p.NodeAddrs)
+	if moved {
+		p.NodeAddrs = n.addrs
+		p.wanted = nil
+	}
+	if s == nil {
+		return moved
+	}
+	if p.wanted == nil {
+		p.wanted = map[registry.Key][]rules.Frontend{}
+		for e := range s.Services() {
+			p.want(e.Key, e)
+		}
+	} else {
+		for k := range n.services {
+			p.want(k, s.Service(k))
+		}
+	}
+	return p.occupy() || moved
+}
+
+// want notes the public frontends of one service at the node's addresses.
+func (p *policy) want(k registry.Key, e *registry.Entry) {
+	delete(p.wanted, k)
+	if e == nil {
+		return
+	}
+	for _, addr := range slices.Concat(e.PublicIPs, e.LoadBalancerIPs) {
+		if !slices.Contains(p.NodeAddrs, addr.Unmap()) {
+			continue
+		}
+		for _, port := range e.Ports {
+			p.wanted[k] = append(p.wanted[k], rules.Frontend{Addr: addr.Unmap(), Protocol: port.Protocol, Port: port.Port})
+			p.stale = true
+		}
+	}
+}
+
+// occupy finds out which of the wanted frontends belong to processes of the
+// node, and reports whether that changed. Where the kernel doesn't tell, what
+// was known stays.
+func (p *policy) occupy() bool {
+	if !p.stale && len(p.wanted) > 0 {
+		return false
+	}
+	p.stale = false
+	occupied := map[rules.Frontend]bool{}
+	if len(p.wanted) > 0 {
+		sockets, err := p.listening()
+		if err != nil {
+			p.stale = true
+			p.logger.Error("can't tell which ports are taken on this node", "err", err)
+			return false
+		}
+		for _, frontends := range p.wanted {
+			for _, f := range frontends {
+				if sockets.Listens(f.Protocol, netip.AddrPortFrom(f.Addr, f.Port)) {
+					occupied[f] = true
+				}
+			}
+		}
+	}
+	if maps.Equal(occupied, p.Occupied) {
+		return false
+	}
+	p.Occupied = occupied
+	return true
+}

@@ -1,0 +1,55 @@
+package proxyd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// server answers HTTP on a listener that is open from the start, so that a
+// port which is taken is known before anything else happens.
+type server struct {
+	net.Listener
+	http.Server
+}
+
+// listen opens the listener of a setting; nil for an empty address.
+func listen(ctx context.Context, setting, address string, handler http.Handler) (*server, error) {
+	if address == "" {
+		return nil, nil //nolint:nilnil // switched off
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, settingError(setting, err)
+	}
+	return &server{l, http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    1 << 14,
+	}}, nil
+}
+
+// run serves until ctx ends, then lets requests under way finish for a second.
+func (s *server) run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.Serve(s.Listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve on %v: %w", s.Addr(), err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	err := s.Shutdown(stop)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.Close()
+	}
+	<-failed
+	return err
+}

@@ -1,0 +1,91 @@
+package proxyd
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/svcreg/svcreg/proxyd/iptables"
+	"github.com/svcreg/svcreg/proxyd/rules"
+)
+
+// sync takes the news and brings the kernel in step with them. Before the
+// first snapshot it does nothing: rules that stand from before stay.
+func (l *loop) sync(ctx context.Context) error {
+	n := l.inbox.take()
+	changed := l.compile(&n)
+	if l.ruleset == nil {
+		l.inbox.done()
+		return nil
+	}
+	if l.reconcile {
+		changed = nil
+	}
+	if !l.reconcile && len(changed) == 0 {
+		l.inbox.done()
+		return nil
+	}
+	return l.program(ctx, changed)
+}
+
+// compile makes the ruleset of the latest snapshot, and returns the frontends
+// that differ. What can't be told by frontends makes the next sync a full one.
+func (l *loop) compile(n *news) []rules.Frontend {
+	if n.snapshot != nil {
+		l.snapshot = n.snapshot
+	}
+	if l.snapshot == nil {
+		l.policy.take(n, nil)
+		return nil
+	}
+	if n.networks || l.ruleset == nil {
+		l.networks = l.snapshot.PortalNetworks()
+		l.reconcile = true
+	}
+	var changed []rules.Frontend
+	old := l.ruleset
+	if l.policy.take(n, l.snapshot) || old == nil {
+		l.ruleset = rules.Compile(l.snapshot, l.policy.Policy)
+		l.reconcile = true
+		l.flows.recompiled(old)
+	} else if n.snapshot != nil {
+		l.ruleset, changed = old.Update(l.snapshot, n.changes())
+		l.flows.note(old, l.ruleset, changed)
+	}
+	if l.ruleset != old {
+		l.refusals.compare(l.logger, l.ruleset.Refusals())
+		l.metrics.compiled(l.ruleset, len(l.refusals))
+	}
+	return changed
+}
+
+// program carries the ruleset out. A failure makes the next sync a full one;
+// rules that the kernel refused are an error, but count as carried out.
+func (l *loop) program(ctx context.Context, changed []rules.Frontend) error {
+	start := time.Now()
+	full := changed == nil
+	err := l.kernel.Sync(ctx, l.ruleset, changed, l.networks)
+	_, rejected := errors.AsType[*iptables.RejectedError](err)
+	l.metrics.synced(full, time.Since(start), err)
+	l.reconcile = err != nil && !rejected
+	if l.reconcile {
+		return err
+	}
+	if gone := l.flows.delete(l.ruleset, l.networks, full); gone != nil {
+		l.logger.Warn("UDP clients may stay with endpoints that are gone", "err", gone)
+	}
+	l.metrics.programmed(l.inbox.done())
+	l.told.synced(l.ruleset.Len())
+	return err
+}
+
+// contains reports whether one of the networks has an address.
+func contains(networks []netip.Prefix, a netip.Addr) bool {
+	for _, p := range networks {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
