@@ -25,12 +25,9 @@ package iptables
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"slices"
-
-	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // The iptables backends that Config.Mode can ask for.
@@ -82,9 +79,10 @@ func (c Config) logger() *slog.Logger {
 	return c.Logger
 }
 
-// Render writes what a Sync would give to iptables-restore on a machine
-// without any of our rules: first IPv4, then IPv6. It touches nothing, and the
-// same rules always give the same text.
-func Render(w io.Writer, r *rules.Ruleset, cfg Config) error {
-	panic("todo")
+// base returns what the configuration says about the base chains.
+func (c Config) base(portal []netip.Prefix, randomFully bool) base {
+	if len(portal) == 0 {
+		portal = c.PortalNetworks
+	}
+	return base{c.ClusterCIDRs, portal, c.MasqueradeAll, randomFully}
 }

@@ -2,6 +2,8 @@ package iptables
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 
 	"github.com/svcreg/svcreg/proxyd/rules"
@@ -10,13 +12,35 @@ import (
 // Proxier keeps the kernel's iptables rules in step with a Ruleset. Its
 // methods are for one goroutine at a time.
 type Proxier struct {
+	cfg      Config
+	kernel   Kernel
+	features Features
+	// applied is what the kernel has of each family, as far as is known.
+	applied map[Family]state
 }
 
 // New returns a Proxier for the iptables of this machine. It fails where
-// there is no usable iptables; without ip6tables it does IPv4 only, and says
-// so once.
+// there is no usable iptables; without ip6tables, or IPv6 in the kernel, it
+// does IPv4 only, and says so once.
 func New(cfg Config) (*Proxier, error) {
-	panic("todo")
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	kernel := newCommands(cfg.Mode)
+	randomFully, err := kernel.probe(IPv4)
+	if err != nil {
+		return nil, err
+	}
+	_, err = kernel.probe(IPv6)
+	if err != nil {
+		cfg.logger().Warn("no IPv6: services are carried out for IPv4 only", "err", err)
+	}
+	return NewWithKernel(cfg, kernel, Features{IPv6: err == nil, RandomFully: randomFully}), nil
+}
+
+// NewWithKernel returns a Proxier for a given Kernel.
+func NewWithKernel(cfg Config, kernel Kernel, features Features) *Proxier {
+	return &Proxier{cfg: cfg, kernel: kernel, features: features, applied: map[Family]state{}}
 }
 
 // Sync makes the kernel do what a Ruleset says. Changed names the frontends
@@ -28,12 +52,51 @@ func New(cfg Config) (*Proxier, error) {
 // the error is or wraps a *RejectedError. After any other error the next Sync
 // reads the kernel, whatever changed.
 func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, portal []netip.Prefix) error {
-	panic("todo")
+	b := p.cfg.base(portal, p.features.RandomFully)
+	var errs []error
+	for _, family := range p.families() {
+		if err := p.sync(ctx, family, r, changed, b); err != nil {
+			errs = append(errs, fmt.Errorf("%v: %w", family, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
-// Cleanup removes everything that a Proxier made, of both families: in mode
-// nft or legacy that of one backend, in mode auto that of each one present.
-// All else stays as it is.
-func Cleanup(ctx context.Context, mode string) error {
-	panic("todo")
+func (p *Proxier) families() []Family {
+	if p.features.IPv6 {
+		return []Family{IPv4, IPv6}
+	}
+	return []Family{IPv4}
+}
+
+func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, b base) error {
+	next, todo, err := p.plan(ctx, family, r, changed, b)
+	if err != nil {
+		return err
+	}
+	delete(p.applied, family)
+	a := applier{kernel: p.kernel, family: family, logger: p.cfg.logger()}
+	if err := a.apply(ctx, todo); err != nil {
+		return err
+	}
+	p.applied[family] = next
+	if len(a.rejected.Errs) > 0 {
+		return &a.rejected
+	}
+	return nil
+}
+
+// plan returns what a family's state is to be, and the way there: from what
+// was applied, or else from what stands.
+func (p *Proxier) plan(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, b base) (state, plan, error) {
+	if old, known := p.applied[family]; known && changed != nil {
+		next := old.update(r, changed, b)
+		return next, change(old, next), nil
+	}
+	save, err := p.kernel.Save(ctx, family)
+	if err != nil {
+		return state{}, plan{}, fmt.Errorf("reading what stands: %w", err)
+	}
+	next := newState(family, r, b)
+	return next, repair(readStanding(save), next), nil
 }

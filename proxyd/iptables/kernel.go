@@ -1,0 +1,109 @@
+package iptables
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/coreos/go-iptables/iptables"
+)
+
+// Kernel is where rules go. A Fake imitates one.
+type Kernel interface {
+	// Restore carries out iptables-restore input for one family, all of it or
+	// nothing of a table, leaving alone what the input doesn't name.
+	Restore(ctx context.Context, family Family, input []byte) error
+	// Save returns what stands in all tables of one family, as iptables-save
+	// prints it.
+	Save(ctx context.Context, family Family) ([]byte, error)
+}
+
+// Features is what a machine's iptables can do.
+type Features struct {
+	// IPv6 says that there is ip6tables, and IPv6 in the kernel.
+	IPv6 bool
+	// RandomFully says that MASQUERADE can choose ports at random, which
+	// spares connections that are made at the same instant a collision.
+	RandomFully bool
+}
+
+// lockWait is for how many seconds a command waits for another that holds the
+// lock of the legacy backend.
+const lockWait = "5"
+
+// commands is the real Kernel: the iptables commands of one backend.
+type commands struct {
+	// wrap stands before each command; tests run them in a network namespace.
+	wrap []string
+	// stem is "tables", "tables-nft" or "tables-legacy".
+	stem string
+}
+
+var _ Kernel = commands{}
+
+// newCommands returns the commands of a mode.
+func newCommands(mode string) commands {
+	if mode == "" || mode == ModeAuto {
+		return commands{stem: "tables"}
+	}
+	return commands{stem: "tables-" + mode}
+}
+
+// name returns a command's name: part is "", "-restore" or "-save".
+func (c commands) name(family Family, part string) string {
+	if family == IPv6 {
+		return "ip6" + c.stem + part
+	}
+	return "ip" + c.stem + part
+}
+
+// Restore runs iptables-restore.
+func (c commands) Restore(ctx context.Context, family Family, input []byte) error {
+	_, err := c.run(ctx, input, c.name(family, "-restore"), "--noflush", "-w", lockWait)
+	return err
+}
+
+// Save runs iptables-save.
+func (c commands) Save(ctx context.Context, family Family) ([]byte, error) {
+	return c.run(ctx, nil, c.name(family, "-save"))
+}
+
+func (c commands) run(ctx context.Context, input []byte, args ...string) ([]byte, error) {
+	args = append(append([]string{}, c.wrap...), args...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, newCommandError(strings.Join(args, " "), err, stderr.String(), input)
+	}
+	return stdout.Bytes(), nil
+}
+
+// probe returns what a family's commands can do, or why they can't be used.
+func (c commands) probe(family Family) (randomFully bool, err error) {
+	for _, part := range []string{"-restore", "-save"} {
+		if _, err := exec.LookPath(c.name(family, part)); err != nil {
+			return false, fmt.Errorf("iptables for %v: %w (on Debian: apt install iptables)", family, err)
+		}
+	}
+	protocol := iptables.ProtocolIPv4
+	if family == IPv6 {
+		protocol = iptables.ProtocolIPv6
+		if _, err := os.Stat("/proc/net/if_inet6"); errors.Is(err, fs.ErrNotExist) {
+			return false, errors.New("the kernel has no IPv6")
+		}
+	}
+	t, err := iptables.New(iptables.IPFamily(protocol), iptables.Path(c.name(family, "")))
+	if err != nil {
+		return false, fmt.Errorf("iptables for %v: %w", family, err)
+	}
+	return t.HasRandomFully(), nil
+}
