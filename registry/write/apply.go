@@ -1,0 +1,132 @@
+package write
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/codec"
+)
+
+// Apply stores a document, merged with what the registry has of its object.
+// The document itself stays as it is.
+//
+// A service that neither is headless nor stands for an outside name gets a
+// portal IP, or keeps its own; one that it names it gets if it is free. What it
+// had and has no more is free again. The errors are ForeignError, FullError,
+// TakenError, OutsideError, ErrNotInitialised, ErrConflict, those of codec, and
+// etcd's.
+func (w *Writer) Apply(ctx context.Context, d *codec.Document) (Outcome, error) {
+	ref := d.Ref()
+	outcome := Unchanged
+	err := refuseKind(ref)
+	if err == nil {
+		err = w.untilDone(ctx, func() (done bool, err error) {
+			outcome, done, err = w.tryApply(ctx, ref, d)
+			return done, err
+		})
+	}
+	if err != nil {
+		return Unchanged, fmt.Errorf("apply %s: %w", ref, err)
+	}
+	return outcome, nil
+}
+
+// refuseKind keeps the allocator's own records out of people's hands.
+func refuseKind(r registry.Ref) error {
+	switch r.Kind {
+	case registry.KindServiceCIDR:
+		return errors.New("want svcctl init to set up portal networks")
+	case registry.KindIPAddress:
+		return errors.New("want a Service with that portal IP: its IPAddress comes and goes with it")
+	}
+	return nil
+}
+
+// tryApply makes one attempt. It is not done if it lost a race.
+func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Document) (_ Outcome, done bool, err error) {
+	v, err := w.read(ctx, ref)
+	if err == nil {
+		err = w.permit(ctx, v)
+	}
+	if err != nil {
+		return Unchanged, false, err
+	}
+	p, err := w.plan(ctx, v, d)
+	if err != nil || p == nil {
+		return Unchanged, true, err
+	}
+	outcome := Configured
+	if v.stored == nil {
+		outcome = Created
+	}
+	done, err = w.commit(ctx, v, p)
+	return outcome, done, err
+}
+
+// plan decides what is to be written; nil if that stands there already.
+func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document) (*change, error) {
+	next, old, err := w.merge(v, d)
+	if err != nil {
+		return nil, err
+	}
+	var claims []claim
+	had := portalIPs(old)
+	if v.ref.Kind == registry.KindService {
+		if claims, err = w.assign(ctx, v, next, had); err != nil {
+			return nil, err
+		}
+	}
+	if old != nil && next.Equal(old) {
+		return nil, nil
+	}
+	value, err := next.Value()
+	if err != nil {
+		return nil, err
+	}
+	if !v.owned && !w.opts.WriteToKubernetes && isKubernetes(value) {
+		return nil, fmt.Errorf("to store Kubernetes protobuf: %w", ErrNotInitialised)
+	}
+	c := newChange(v.ref.Key, claims)
+	c.puts = append(c.puts, clientv3.OpPut(v.key, string(value)))
+	now := portalIPs(next)
+	return c, w.release(ctx, v, c, slices.DeleteFunc(had, func(a netip.Addr) bool { return slices.Contains(now, a) }))
+}
+
+// merge returns the document as it is to be stored, and the one that is; the
+// latter is nil if there is none. Each attempt starts from the bytes that were
+// given, for a merged document says what it carried over as if it were its own.
+func (w *Writer) merge(v *view, d *codec.Document) (next, old *codec.Document, err error) {
+	value, err := d.Value()
+	if err != nil {
+		return nil, nil, err
+	}
+	if next, err = codec.ParseValue(v.ref, value); err != nil || v.stored == nil {
+		return next, nil, err
+	}
+	if old, err = codec.ParseValue(v.ref, v.stored.Value); err != nil {
+		return nil, nil, fmt.Errorf("what stands at %s can't be read, delete it first: %w", v.key, err)
+	}
+	return next, old, next.Merge(old)
+}
+
+// portalIPs returns a document's portal IPs; none for a nil document or what
+// isn't a service.
+func portalIPs(d *codec.Document) []netip.Addr {
+	if d == nil {
+		return nil
+	}
+	object, err := d.Object()
+	if err != nil {
+		return nil
+	}
+	if service, ok := object.(*registry.Service); ok && !service.Headless {
+		return slices.Clone(service.PortalIPs)
+	}
+	return nil
+}
