@@ -1,0 +1,112 @@
+package svcreg
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/etcd"
+	"github.com/svcreg/svcreg/registry/watch"
+)
+
+// kinds are what DNS needs of a registry.
+var kinds = []registry.Kind{
+	registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindNamespace,
+}
+
+// follower keeps a handler's index current from start to stop.
+type follower struct {
+	options *options
+	handler *handler
+	where   where
+
+	watcher  *watch.Watcher
+	notified bool               // used by the watcher's goroutine only
+	cancel   context.CancelFunc // nil until started
+	done     chan struct{}
+}
+
+// start follows the registry, and waits a little for the first snapshot so
+// that the server's first answer, or its first after a reload, is a right one.
+func (f *follower) start() error {
+	client, err := etcd.Connect(f.options.etcd)
+	if err != nil {
+		return err
+	}
+	f.watcher, err = watch.New(watch.Config{
+		Client:       client,
+		Layout:       f.options.layout,
+		Kinds:        kinds,
+		SnapshotFile: f.options.snapshotFile,
+		Notify:       f.notify,
+		Logger:       slog.New(&logHandler{}),
+	})
+	if err != nil {
+		_ = client.Close()
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f.cancel, f.done = cancel, make(chan struct{})
+	go func() {
+		defer close(f.done)
+		defer func() { _ = client.Close() }()
+		if err := f.watcher.Run(ctx); err != nil {
+			log.Errorf("the registry is no longer followed: %v", err)
+		}
+	}()
+	f.wait(running.add(f))
+	return nil
+}
+
+// notify takes a new snapshot in. The first one is indexed as a whole: what it
+// differs from is not what was inherited.
+func (f *follower) notify(s *registry.Snapshot, changes *registry.Changes) {
+	if !f.notified {
+		f.notified, changes = true, nil
+	}
+	f.handler.update(s, changes)
+}
+
+// wait waits until the registry is known, but no longer than a start may take.
+// Then, on a reload, it takes over what the instance before knows.
+func (f *follower) wait(before *follower) {
+	timeout := time.NewTimer(f.options.startupTimeout)
+	defer timeout.Stop()
+	select {
+	case <-f.watcher.Ready():
+	case <-timeout.C:
+		if !f.inherit(before) {
+			log.Warningf("etcd has not answered in %v, and there is no saved snapshot: answering SERVFAIL until it does",
+				f.options.startupTimeout)
+		}
+	}
+}
+
+// inherit answers from the snapshot of another instance, if that follows the
+// same registry.
+func (f *follower) inherit(before *follower) bool {
+	if before == nil || !before.options.sameRegistry(f.options) || before.watcher.Snapshot() == nil {
+		return false
+	}
+	h := f.handler
+	h.index.CompareAndSwap(nil, h.indexer.next(nil, before.watcher.Snapshot(), nil))
+	log.Warningf("etcd has not answered in %v: answering from what was known before the reload", f.options.startupTimeout)
+	return true
+}
+
+// stop ends what start began, and waits for it. It does nothing before start,
+// nor a second time.
+func (f *follower) stop() {
+	if f.cancel == nil {
+		return
+	}
+	running.remove(f)
+	f.cancel()
+	<-f.done
+	f.cancel = nil
+}
+
+// resume puts the instance back in charge after a reload that failed. It never
+// stopped following the registry.
+func (f *follower) resume() { running.add(f) }

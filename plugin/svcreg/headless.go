@@ -1,0 +1,122 @@
+package svcreg
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// headless fills in a headless service: the addresses of its ready endpoints,
+// a name for each of them, and their named ports.
+func (l *layout) headless(e *registry.Entry) {
+	byLabel := map[string]*host{}
+	seen := map[netip.Addr]bool{}
+	for endpoint, addr := range ready(e) {
+		if !seen[addr] {
+			seen[addr] = true
+			l.addrs = append(l.addrs, addr)
+		}
+		label := hostLabel(endpoint)
+		if byLabel[label] == nil {
+			byLabel[label] = &host{label: label}
+		}
+		byLabel[label].addrs = appendNew(byLabel[label].addrs, addr)
+	}
+	for _, h := range byLabel {
+		l.hosts = append(l.hosts, *h)
+	}
+	slices.SortFunc(l.hosts, func(a, b host) int { return strings.Compare(a.label, b.label) })
+	for _, p := range headlessPorts(e) {
+		if labels, ok := portLabels(p); ok {
+			l.add(port{labels, targets(e, p)})
+		}
+	}
+}
+
+// add adds a port, unless nothing is there to lead to or it stands already.
+func (l *layout) add(p port) {
+	same := func(other port) bool { return other.labels == p.labels }
+	if len(p.targets) > 0 && !slices.ContainsFunc(l.ports, same) {
+		l.ports = append(l.ports, p)
+	}
+}
+
+// ready yields the endpoints that serve, with their addresses. Those that are
+// known by a host name only have none, and are left out.
+func ready(e *registry.Entry) func(func(*registry.Endpoint, netip.Addr) bool) {
+	return func(yield func(*registry.Endpoint, netip.Addr) bool) {
+		for i := range e.Subsets {
+			for j := range e.Subsets[i].Endpoints {
+				endpoint := &e.Subsets[i].Endpoints[j]
+				if !endpoint.Addr.IsValid() || !e.Serves(endpoint) {
+					continue
+				}
+				if !yield(endpoint, endpoint.Addr.Unmap().WithZone("")) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// hostLabel returns the label under which an endpoint has a name of its own:
+// the one it was given, else its address with dashes.
+func hostLabel(endpoint *registry.Endpoint) string {
+	if label := strings.ToLower(endpoint.Hostname); isLabel(label) {
+		return label
+	}
+	addr := endpoint.Addr.Unmap().WithZone("")
+	if addr.Is4() {
+		return strings.ReplaceAll(addr.String(), ".", "-")
+	}
+	label := strings.ReplaceAll(addr.String(), ":", "-")
+	if strings.HasPrefix(label, "-") { // "::1": a label begins and ends otherwise
+		label = "0" + label
+	}
+	if strings.HasSuffix(label, "-") {
+		label += "0"
+	}
+	return label
+}
+
+// headlessPorts returns the ports of a headless service: its own or, as it may
+// have none, those that its endpoints name.
+func headlessPorts(e *registry.Entry) []registry.Port {
+	if len(e.Ports) > 0 {
+		return e.Ports
+	}
+	var ports []registry.Port
+	for _, subset := range e.Subsets {
+		for _, p := range subset.Ports {
+			ports = appendNew(ports, registry.Port{Name: p.Name, Protocol: p.Protocol})
+		}
+	}
+	return ports
+}
+
+// targets returns where a port of a headless service is served, each host and
+// number once, in the order of the hosts.
+func targets(e *registry.Entry, p registry.Port) []target {
+	var all []target
+	for _, backend := range e.Backends(p) {
+		if backend.Addr.IsValid() && e.Serves(backend.Endpoint) {
+			all = append(all, target{hostLabel(backend.Endpoint), backend.Port})
+		}
+	}
+	slices.SortFunc(all, func(a, b target) int {
+		return cmp.Or(strings.Compare(a.label, b.label), cmp.Compare(a.port, b.port))
+	})
+	return slices.Compact(all)
+}
+
+// appendNew appends a value unless it is there already. It is for short
+// slices.
+func appendNew[T comparable](s []T, v T) []T {
+	if slices.Contains(s, v) {
+		return s
+	}
+	return append(s, v)
+}
