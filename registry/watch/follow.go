@@ -1,0 +1,94 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// timing is how patient a Watcher is.
+type timing struct {
+	// page bounds one request of a list; each retry has twice as long.
+	page time.Duration
+	// heartbeat is how often etcd is asked for a sign of life while nothing
+	// changes, silence how long it may give none.
+	heartbeat, silence time.Duration
+	// pauseLeast and pauseMost bound the pause before the next attempt.
+	pauseLeast, pauseMost time.Duration
+	pageSize              int64
+}
+
+var defaultTiming = timing{
+	page:       2 * time.Second,
+	heartbeat:  time.Second,
+	silence:    3 * time.Second,
+	pauseLeast: 20 * time.Millisecond,
+	pauseMost:  2 * time.Second,
+	pageSize:   2000,
+}
+
+// follow lists and watches, over and over, until ctx ends.
+func (w *Watcher) follow(ctx context.Context) {
+	pause := backoff{least: w.timing.pauseLeast, most: w.timing.pauseMost}
+	failing := false
+	for {
+		err := w.session(ctx)
+		synced := w.status.lost(err, answeredError(err))
+		if ctx.Err() != nil {
+			return
+		}
+		if synced {
+			failing = false
+			pause.reset()
+		}
+		w.logLoss(err, failing)
+		failing = true
+		if !sleep(ctx, pause.next()) {
+			return
+		}
+	}
+}
+
+// session lists the registry once and follows it until that breaks. It never
+// returns nil.
+func (w *Watcher) session(ctx context.Context) error {
+	l, err := w.list(ctx)
+	if err != nil {
+		return err
+	}
+	w.replace(l)
+	return w.watch(ctx, l.history)
+}
+
+// replace swaps in what was listed.
+func (w *Watcher) replace(l *listing) {
+	old := w.snapshot.Load()
+	if old == nil {
+		old = &registry.Snapshot{}
+	}
+	snapshot, changes := old.Replace(l.history.revision, l.objects())
+	w.status.listed(l.history.cluster)
+	w.swap(snapshot, changes)
+	w.keep(l.history.cluster, snapshot)
+}
+
+// answeredError reports whether an error is one that a working etcd gives.
+func answeredError(err error) bool {
+	_, restored := errors.AsType[*restoredError](err)
+	_, other := errors.AsType[*otherClusterError](err)
+	return restored || other || errors.Is(err, rpctypes.ErrCompacted)
+}
+
+// logLoss says that the registry is no longer followed: loudly the first time,
+// then only to those who debug.
+func (w *Watcher) logLoss(err error, again bool) {
+	log := w.logger.Warn
+	if again {
+		log = w.logger.Debug
+	}
+	log("lost track of etcd: what is known stays, trying again", "error", err)
+}
