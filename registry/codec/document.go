@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/svcreg/svcreg/registry"
@@ -117,6 +118,14 @@ func (c *conversion) readTree(d *Document) *source {
 		src.protobuf = d.Protobuf()
 	}
 	return src
+}
+
+// readTyped reads the object's typed form; nil where that failed.
+func (c *conversion) readTyped(d *Document) metav1.Object {
+	if src := c.readTree(d); src != nil {
+		return src.typed
+	}
+	return nil
 }
 
 // SetPortalIPs writes a Service's portal IPs where its version has them. With
