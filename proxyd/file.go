@@ -37,7 +37,7 @@ func (e *FileError) Unwrap() error { return e.Err }
 func Load(settings []Setting, file string, content []byte) error {
 	var values map[string]any
 	if err := yaml.UnmarshalStrict(content, &values); err != nil {
-		return &FileError{File: file, Err: fmt.Errorf("want YAML, one \"setting: value\" a line: %w", err)}
+		return &FileError{File: file, Err: fmt.Errorf("want YAML, one \"setting: value\" a line: %s", oneLine(err))}
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		i := slices.IndexFunc(settings, func(s Setting) bool { return s.Name == key })
@@ -54,6 +54,9 @@ func Load(settings []Setting, file string, content []byte) error {
 	}
 	return nil
 }
+
+// oneLine returns an error of the YAML package, which may fill several.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // known lists the settings that can be set.
 func known(settings []Setting) string {

@@ -28,11 +28,11 @@ import (
 // Cleanup removes them. An error means that proxyd can't begin, or not go on;
 // what goes wrong with etcd or the kernel is tried again instead.
 func Run(ctx context.Context, c Config) error {
-	d, err := newDaemon(ctx, c)
+	p, err := newProgram(ctx, c)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.run(ctx), d.close())
+	return errors.Join(p.run(ctx), p.close())
 }
 
 // kinds are what the data plane is made from. Pods, the most numerous, are
@@ -41,8 +41,8 @@ var kinds = []registry.Kind{
 	registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindServiceCIDR,
 }
 
-// daemon is a proxyd that is ready to run.
-type daemon struct {
+// program is a proxyd that is ready to run.
+type program struct {
 	logger  *slog.Logger
 	told    *teller
 	client  *clientv3.Client
@@ -52,37 +52,37 @@ type daemon struct {
 	servers []*server
 }
 
-// newDaemon opens everything that can fail. It programs nothing yet.
-func newDaemon(ctx context.Context, c Config) (_ *daemon, err error) {
-	d := &daemon{logger: c.logger(), told: newTeller(c.logger())}
+// newProgram opens everything that can fail. It programs nothing yet.
+func newProgram(ctx context.Context, c Config) (_ *program, err error) {
+	p := &program{logger: c.logger(), told: newTeller(c.logger())}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.close())
+			err = errors.Join(err, p.close())
 		}
 	}()
 	if err = c.Validate(); err != nil {
-		return d, err
+		return p, err
 	}
 	inbox, metrics := newInbox(), newMetrics()
-	if d.addrs, err = newAddrWatch(inbox, d.logger); err != nil {
-		return d, err
+	if p.addrs, err = newAddrWatch(inbox, p.logger); err != nil {
+		return p, err
 	}
-	if d.loop, err = newLoop(&c, inbox, metrics, d.told); err != nil {
-		return d, err
+	if p.loop, err = newLoop(&c, inbox, metrics, p.told); err != nil {
+		return p, err
 	}
-	if d.client, d.watcher, err = follow(&c, c.Snapshot, inbox.put); err != nil {
-		return d, err
+	if p.client, p.watcher, err = follow(&c, c.Snapshot, inbox.put); err != nil {
+		return p, err
 	}
-	return d, d.listen(ctx, &c, inbox, metrics)
+	return p, p.listen(ctx, &c, inbox, metrics)
 }
 
 // listen opens the listeners for health and metrics.
-func (d *daemon) listen(ctx context.Context, c *Config, b *inbox, m *metrics) error {
-	h := &health{inbox: b, told: d.told, lateness: min(2*c.FullSyncPeriod, maxLateness), registry: func() registryHealth {
-		s := d.watcher.Status()
+func (p *program) listen(ctx context.Context, c *Config, b *inbox, m *metrics) error {
+	h := &health{inbox: b, told: p.told, lateness: min(2*c.FullSyncPeriod, maxLateness), registry: func() registryHealth {
+		s := p.watcher.Status()
 		return registryHealth{s.Synced, s.FromDisk, s.Revision}
 	}}
-	m.watch(b, d.watcher.Status)
+	m.watch(b, p.watcher.Status)
 	for _, s := range []struct {
 		setting, address string
 		handler          handler
@@ -95,7 +95,7 @@ func (d *daemon) listen(ctx context.Context, c *Config, b *inbox, m *metrics) er
 			return err
 		}
 		if server != nil {
-			d.servers = append(d.servers, server)
+			p.servers = append(p.servers, server)
 		}
 	}
 	return nil
@@ -103,15 +103,15 @@ func (d *daemon) listen(ctx context.Context, c *Config, b *inbox, m *metrics) er
 
 // run runs the tasks: the servers around the others, so that they answer to
 // the end.
-func (d *daemon) run(ctx context.Context) error {
+func (p *program) run(ctx context.Context) error {
 	if off := node.NotForwarding(); len(off) > 0 {
-		d.logger.Warn("this node does not forward packets: services work from the node itself, not through it", "sysctls_off", off)
+		p.logger.Warn("this node does not forward packets: services work from the node itself, not through it", "sysctls_off", off)
 	}
-	d.told.status("waiting for the registry")
+	p.told.status("waiting for the registry")
 	around, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	servers, around := errgroup.WithContext(around)
-	for _, s := range d.servers {
+	for _, s := range p.servers {
 		servers.Go(func() error { return s.run(around) })
 	}
 	tasks, inner := errgroup.WithContext(ctx)
@@ -120,15 +120,15 @@ func (d *daemon) run(ctx context.Context) error {
 	tasks.Go(func() error {
 		select {
 		case <-inner.Done():
-			d.told.stopping()
+			p.told.stopping()
 			return nil
 		case <-around.Done():
 			return errServer
 		}
 	})
-	tasks.Go(func() error { return d.watcher.Run(inner) })
-	tasks.Go(func() error { return d.addrs.run(inner) })
-	tasks.Go(func() error { return d.loop.run(inner) })
+	tasks.Go(func() error { return p.watcher.Run(inner) })
+	tasks.Go(func() error { return p.addrs.run(inner) })
+	tasks.Go(func() error { return p.loop.run(inner) })
 	err := tasks.Wait()
 	stop()
 	if errors.Is(err, errServer) {
@@ -140,15 +140,15 @@ func (d *daemon) run(ctx context.Context) error {
 // errServer stands in for the error of a server, which its own group returns.
 var errServer = errors.New("a server failed")
 
-// close closes what newDaemon opened and nobody else closes.
-func (d *daemon) close() error {
-	for _, s := range d.servers {
-		_ = s.Close() // closed already, once it ran
+// close closes what newProgram opened and nobody else closes.
+func (p *program) close() error {
+	for _, s := range p.servers {
+		s.close() // again, if it ran; that does no harm
 	}
-	if d.client == nil {
+	if p.client == nil {
 		return nil
 	}
-	if err := d.client.Close(); err != nil {
+	if err := p.client.Close(); err != nil {
 		return fmt.Errorf("close the connection to etcd: %w", err)
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 // server answers HTTP on a listener that is open from the start, so that a
 // port which is taken is known before anything else happens.
 type server struct {
-	net.Listener
-	http.Server
+	listener net.Listener
+	http     http.Server
 }
 
 // listen opens the listener of a setting; nil for an empty address.
@@ -38,18 +38,21 @@ func listen(ctx context.Context, setting, address string, handler http.Handler) 
 // run serves until ctx ends, then lets requests under way finish for a second.
 func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, 1)
-	go func() { failed <- s.Serve(s.Listener) }()
+	go func() { failed <- s.http.Serve(s.listener) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve on %v: %w", s.Addr(), err)
+		return fmt.Errorf("serve on %v: %w", s.listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	err := s.Shutdown(stop)
+	err := s.http.Shutdown(stop)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.Close()
+		err = s.http.Close()
 	}
 	<-failed
 	return err
 }
+
+// close closes a listener that nothing was served on.
+func (s *server) close() { _ = s.listener.Close() }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/svcreg/svcreg/proxyd"
 )
@@ -43,14 +44,11 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// isUsage tells what the caller wrote wrong from what went wrong.
+// isUsage tells what the caller wrote wrong from what went wrong. A setting
+// that was right when it was validated is no usage error: its port is taken,
+// its file can't be read.
 func isUsage(err error) bool {
-	if errors.As(err, new(usageError)) || errors.As(err, new(*proxyd.FileError)) {
-		return true
-	}
-	// A setting that was right when it was validated is no usage error: its
-	// port is taken, its file is unreadable.
-	return false
+	return errors.As(err, new(usageError)) || errors.As(err, new(*proxyd.FileError))
 }
 
 // options are what the flags come to.
@@ -81,7 +79,7 @@ the command line wins.`,
 		},
 	}
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetFlagErrorFunc(flagError)
 	o.addFlags(cmd)
 	cmd.AddCommand(newCleanup(o), newRender(o), newVersion())
 	return cmd
@@ -93,6 +91,14 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("unexpected argument %q; see %s --help", args[0], cmd.CommandPath())}
 	}
 	return nil
+}
+
+// flagError says what is wrong with a flag the way Validate does.
+func flagError(_ *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		err = &proxyd.SettingError{Setting: invalid.GetFlag().Name, Err: invalid.Unwrap()}
+	}
+	return usageError{err}
 }
 
 // addFlags gives the command, and those below it, a flag for each setting.
@@ -126,7 +132,7 @@ func (o *options) with(cmd *cobra.Command, use func(proxyd.Config) error) error 
 	for _, s := range settings {
 		if f := cmd.Flag(s.Name); f != nil && f.Changed {
 			if err := s.Value.Set(f.Value.String()); err != nil {
-				return usageError{fmt.Errorf("--%s: %w", s.Name, err)}
+				return usageError{&proxyd.SettingError{Setting: s.Name, Err: err}}
 			}
 		}
 	}

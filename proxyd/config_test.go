@@ -1,0 +1,182 @@
+package proxyd
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// set gives a setting its text, as a flag or the file does.
+func set(t *testing.T, c *Config, name, text string) error {
+	t.Helper()
+	for _, s := range c.Settings() {
+		if s.Name == name {
+			return s.Value.Set(text)
+		}
+	}
+	t.Fatalf("no setting %q", name)
+	return nil
+}
+
+func TestDefaultConfigIsValid(t *testing.T) {
+	c := DefaultConfig()
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       func(*Config)
+		errors     string // what Set or Validate says; empty for nothing
+	}{
+		{"etcd-endpoints", "http://a:2379, http://b:2379", func(c *Config) { c.Etcd.Endpoints = []string{"http://a:2379", "http://b:2379"} }, ""},
+		{"etcd-endpoints", "", nil, "--etcd-endpoints: endpoints: none given: want at least one, such as http://127.0.0.1:2379"},
+		{"etcd-endpoints", "ftp://a:1", nil, `--etcd-endpoints: endpoints[0]: "ftp://a:1": the scheme is "ftp": want http or https`},
+		{"etcd-cacert", "/nowhere/ca.pem", nil, "--etcd-cacert: cacert: open /nowhere/ca.pem: no such file or directory"},
+		{"etcd-cert", "/nowhere/cert.pem", nil, "--etcd-key: key: missing: the certificate /nowhere/cert.pem is given"},
+		{"etcd-key", "/nowhere/key.pem", nil, "--etcd-cert: cert: missing: the key /nowhere/key.pem is given"},
+		{"etcd-user", "root:secret:too", func(c *Config) { c.EtcdUser = "root:secret:too" }, ""},
+		{"etcd-user", "/etc/svcreg/etcd-user", func(c *Config) { c.EtcdUser = "/etc/svcreg/etcd-user" }, ""},
+		{"etcd-user", "hunter2", nil, "--etcd-user: want user:password, or the path of a file that holds it (beginning with / or .)"},
+		{"etcd-user", "root:", nil, "--etcd-user: want user:password, or the path of a file that holds it (beginning with / or .)"},
+		{"registry-prefix", "/fleet/registry", func(c *Config) { c.RegistryPrefix = "/fleet/registry" }, ""},
+		{"registry-prefix", "registry", nil, `--registry-prefix: registry prefix "registry": want a path such as "/registry", without a slash at the end`},
+		{"snapshot", "/var/lib/svcreg/proxyd", func(c *Config) { c.Snapshot = "/var/lib/svcreg/proxyd" }, ""},
+		{"proxy-mode", "none", func(c *Config) { c.ProxyMode = None }, ""},
+		{"proxy-mode", "nftables", nil, "--proxy-mode: nftables is not built yet; want iptables or none"},
+		{"proxy-mode", "ipvs", nil, `--proxy-mode: "ipvs": want iptables or none`},
+		{"iptables-backend", "legacy", func(c *Config) { c.IPTablesBackend = "legacy" }, ""},
+		{"iptables-backend", "", nil, `--iptables-backend: "": want auto, nft or legacy`},
+		{"cluster-cidr", "10.1.0.0/16,fd01::/64", func(c *Config) {
+			c.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/64")}
+		}, ""},
+		{"cluster-cidr", "10.1.0.0/33", nil, `"10.1.0.0/33": want networks such as 10.244.0.0/16`},
+		{"cluster-cidr", "10.1.2.3/16", nil, `"10.1.2.3/16": want a network without host bits, such as 10.1.0.0/16`},
+		{"masquerade-all", "true", func(c *Config) { c.MasqueradeAll = true }, ""},
+		{"masquerade-all", "yes", nil, `"yes": want true or false`},
+		{"public-ip-ranges", "198.51.100.0/24", func(c *Config) { c.PublicIPRanges = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")} }, ""},
+		{"public-ip-ranges", "all", nil, `"all": want networks such as 10.244.0.0/16`},
+		{"hostname-override", "Node-1.example.org", func(c *Config) { c.NodeName = "Node-1.example.org" }, ""},
+		{"hostname-override", "node_1", nil, `--hostname-override: "node_1": want a node's name: letters, digits, '-' and '.'`},
+		{"node-zone", "a", func(c *Config) { c.NodeZone = "a" }, ""},
+		{"min-sync-period", "0s", func(c *Config) { c.MinSyncPeriod = 0 }, ""},
+		{"min-sync-period", "5", nil, `"5": want a duration such as 5ms or 10m`},
+		{"min-sync-period", "-1s", nil, "--min-sync-period: -1s: want 0s to 1m0s"},
+		{"full-sync-period", "1m", func(c *Config) { c.FullSyncPeriod = time.Minute }, ""},
+		{"full-sync-period", "0s", nil, "--full-sync-period: 0s: want 1s to 24h0m0s"},
+		{"healthz-listen", "", func(c *Config) { c.HealthzListen = "" }, ""},
+		{"healthz-listen", "[::1]:10256", func(c *Config) { c.HealthzListen = "[::1]:10256" }, ""},
+		{"healthz-listen", "10256", nil, `--healthz-listen: "10256": want HOST:PORT, or nothing to switch it off`},
+		{"metrics-listen", ":70000", nil, `--metrics-listen: ":70000": want HOST:PORT, or nothing to switch it off`},
+		{"nodeport-addresses", "10.0.0.0/8", nil, "node ports are not built yet"},
+		{"api-listen", "", nil, "the proxy path is not built yet"},
+		{"api-token-file", "/f", nil, "the proxy path is not built yet"},
+		{"controllers", "external", nil, "controllers are not built yet"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name+"="+tt.text, func(t *testing.T) {
+			c := DefaultConfig()
+			if strings.Contains(tt.name, "cert") || tt.name == "etcd-key" {
+				c.Etcd.Endpoints = []string{"https://127.0.0.1:2379"}
+			}
+			err := set(t, &c, tt.name, tt.text)
+			if err == nil {
+				err = c.Validate()
+			}
+			if got := message(err); got != tt.errors {
+				t.Fatalf("error %q, want %q", got, tt.errors)
+			}
+			if tt.want == nil {
+				return
+			}
+			want := DefaultConfig()
+			tt.want(&want)
+			if !reflect.DeepEqual(c, want) {
+				t.Errorf("got %+v\nwant %+v", c, want)
+			}
+		})
+	}
+}
+
+func TestValidateReportsEverything(t *testing.T) {
+	c := DefaultConfig()
+	c.ProxyMode, c.HealthzListen, c.FullSyncPeriod = "x", "y", 0
+	got := message(c.Validate())
+	want := strings.Join([]string{
+		`--proxy-mode: "x": want iptables or none`,
+		"--full-sync-period: 0s: want 1s to 24h0m0s",
+		`--healthz-listen: "y": want HOST:PORT, or nothing to switch it off`,
+	}, "\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What a value prints sets it again to the same.
+func TestValuesPrintWhatTheyRead(t *testing.T) {
+	c := DefaultConfig()
+	c.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/64")}
+	for _, s := range c.Settings() {
+		if s.Hidden {
+			continue
+		}
+		before := s.Value.String()
+		if err := s.Value.Set(before); err != nil || s.Value.String() != before {
+			t.Errorf("%s: %q becomes %q, %v", s.Name, before, s.Value.String(), err)
+		}
+	}
+}
+
+func TestReadUser(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "user")
+	if err := os.WriteFile(file, []byte("root:pass:word\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bad := filepath.Join(t.TempDir(), "bad")
+	if err := os.WriteFile(bad, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range []string{"root:pass:word", file} {
+		c := Config{EtcdUser: user}
+		if err := c.readUser(); err != nil || c.Etcd.Username != "root" || c.Etcd.Password != "pass:word" {
+			t.Errorf("%s: user %q, password %q, %v", user, c.Etcd.Username, c.Etcd.Password, err)
+		}
+	}
+	for user, want := range map[string]string{
+		"/nowhere/user": "--etcd-user: open /nowhere/user: no such file or directory",
+		bad:             "--etcd-user: want user:password, or the path of a file that holds it (beginning with / or .)",
+	} {
+		c := Config{EtcdUser: user}
+		if got := message(c.readUser()); got != want {
+			t.Errorf("%s: error %q, want %q", user, got, want)
+		}
+	}
+}
+
+func TestNodeName(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for override, want := range map[string]string{"": strings.ToLower(host), " Node-1 ": "node-1"} {
+		c := Config{NodeName: override}
+		if got, err := c.nodeName(); got != want || err != nil {
+			t.Errorf("override %q: %q, %v; want %q", override, got, err, want)
+		}
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
