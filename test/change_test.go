@@ -96,5 +96,5 @@ func notFound(addrs []string, err error) error {
 	if dnsError := new(net.DNSError); errors.As(err, &dnsError) && dnsError.IsNotFound {
 		return nil
 	}
-	return fmt.Errorf("got %v (%v), want no such name", addrs, err)
+	return fmt.Errorf("got %v, want no such name: %w", addrs, err)
 }
