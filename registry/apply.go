@@ -3,6 +3,7 @@ package registry
 import (
 	"iter"
 	"net/netip"
+	"reflect"
 	"slices"
 )
 
@@ -36,15 +37,14 @@ func Build(revision int64, objects ...Object) *Snapshot {
 }
 
 // Replace returns the snapshot that holds those objects and no others, and
-// what makes it differ from s. An object whose ModRevision is that of the one
-// already here is taken to be unchanged.
+// what makes it differ from s. Objects are compared by all they contain: a
+// revision alone says nothing once etcd was restored from a backup.
 func (s *Snapshot) Replace(revision int64, objects iter.Seq[Object]) (*Snapshot, *Changes) {
 	var changes []Change
 	keep := map[Ref]bool{}
 	for o := range objects {
 		keep[o.Ref()] = true
-		old := s.Object(o.Ref())
-		if old == nil || old.Metadata().ModRevision == 0 || old.Metadata().ModRevision != o.Metadata().ModRevision {
+		if !reflect.DeepEqual(s.Object(o.Ref()), o) {
 			changes = append(changes, Put(o))
 		}
 	}

@@ -146,7 +146,9 @@ func TestUndecodableKeepsLastGood(t *testing.T) {
 		t.Error("a service came from a bad value")
 	}
 
-	e.Restart() // a list must keep it, too
+	e.Stop() // a list must keep it, too
+	h.awaitStatus("the loss to show", func(s Status) bool { return !s.Synced })
+	e.Restart()
 	h.awaitStatus("another list", func(s Status) bool { return s.Lists >= 2 && s.Synced })
 	if got := portalIP(h.Snapshot(), "a"); got != "10.0.0.1" {
 		t.Errorf("after another list the portal IP is %q, want the last good one", got)

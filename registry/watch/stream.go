@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,17 +21,22 @@ type stream struct {
 	*Watcher
 	etcd      clientv3.Watcher
 	responses chan clientv3.WatchResponse
+	from      int64 // the revision that was listed
 	known     history
 	pending   int // watches that aren't in place yet
 }
 
-// watch follows the registry from the revision after the one of h until that
-// breaks. It never returns nil.
+// watch follows the registry from the revision of h, which was listed, until
+// that breaks. It never returns nil.
+//
+// The watches begin at that revision and not after it: etcd sends no progress
+// notification to a watch that waits for a revision to come.
 func (w *Watcher) watch(ctx context.Context, h history) error {
 	s := &stream{
 		Watcher:   w,
 		etcd:      clientv3.NewWatcher(w.client),
 		responses: make(chan clientv3.WatchResponse),
+		from:      h.revision,
 		known:     h,
 		pending:   len(w.ranges),
 	}
@@ -40,7 +46,7 @@ func (w *Watcher) watch(ctx context.Context, h history) error {
 	defer func() { _ = s.etcd.Close() }()
 	defer cancel()
 	for _, r := range w.ranges {
-		tasks.Go(func() { s.watchRange(ctx, r, h.revision+1) })
+		tasks.Go(func() { s.watchRange(ctx, r, h.revision) })
 	}
 	tasks.Go(func() { s.heartbeat(ctx) })
 	return s.receive(ctx)
@@ -81,17 +87,19 @@ func (s *stream) receive(ctx context.Context) error {
 	silence := time.NewTimer(s.timing.silence)
 	defer silence.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-silence.C:
-			return fmt.Errorf("%w for %v", errSilent, s.timing.silence)
+			err = s.silent(ctx)
 		case r := <-s.responses:
-			if err := s.take(ctx, &r); err != nil {
-				return err
-			}
-			silence.Reset(s.timing.silence)
+			err = s.take(ctx, &r)
 		}
+		if err != nil {
+			return err
+		}
+		silence.Reset(s.timing.silence)
 	}
 }
 
@@ -124,23 +132,52 @@ func (s *stream) created() {
 }
 
 // progress checks a sign of life. Where it seems older than what was seen
-// before, all members are asked together: one alone may just lag behind.
+// before, all members are asked: one alone may just lag behind.
 func (s *stream) progress(ctx context.Context, h history) error {
 	if s.known.behind(h) {
-		page, err := s.page(ctx, keyRange{s.ranges[0].from, s.ranges[0].from + "\x00"}, 0)
-		if err != nil {
-			return fmt.Errorf("compare revisions: %w", err)
-		}
-		if h = historyOf(page.Header); s.known.behind(h) {
-			return &restoredError{s.known, h}
+		var err error
+		if h, err = s.ask(ctx); err != nil {
+			return err
 		}
 	}
 	s.known = s.known.advance(h)
 	return nil
 }
 
+// silent decides what it means that the watches say nothing. It is as it
+// should be where nothing has happened since: after a reconnect, a watch waits
+// for a revision to come.
+func (s *stream) silent(ctx context.Context) error {
+	h, err := s.ask(ctx)
+	if err != nil {
+		return err
+	}
+	if h.revision > s.known.revision || s.pending > 0 {
+		return fmt.Errorf("%w for %v", errSilent, s.timing.silence)
+	}
+	return nil
+}
+
+// ask asks the members together where they stand.
+func (s *stream) ask(ctx context.Context) (history, error) {
+	first := s.ranges[0].from
+	page, err := s.page(ctx, keyRange{first, first + "\x00"}, 0)
+	if err != nil {
+		return history{}, fmt.Errorf("ask etcd for its revision: %w", err)
+	}
+	switch h := historyOf(page.Header); {
+	case h.cluster != s.known.cluster:
+		return h, &otherClusterError{s.known.cluster, h.cluster}
+	case s.known.behind(h):
+		return h, &restoredError{s.known, h}
+	default:
+		return h, nil
+	}
+}
+
 // apply makes the next snapshot.
 func (s *stream) apply(events []*clientv3.Event) {
+	events = slices.DeleteFunc(events, s.listed)
 	if len(events) == 0 {
 		return
 	}
@@ -155,3 +192,6 @@ func (s *stream) apply(events []*clientv3.Event) {
 	s.swap(snapshot, touched)
 	s.keep(s.known.cluster, snapshot)
 }
+
+// listed reports whether an event was in the list already.
+func (s *stream) listed(e *clientv3.Event) bool { return e.Kv.ModRevision <= s.from }
