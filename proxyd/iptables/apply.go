@@ -18,7 +18,7 @@ type applier struct {
 	kernel   Kernel
 	family   Family
 	logger   *slog.Logger
-	rejected RejectedError
+	rejected *RejectedError
 	// faults are refused rules that belong to no service.
 	faults []error
 }

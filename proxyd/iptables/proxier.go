@@ -48,18 +48,25 @@ func NewWithKernel(cfg Config, kernel Kernel, features Features) *Proxier {
 // differ, and that the kernel is read first and repaired. Portal are the
 // networks of portal IPs; with none those of the Config count.
 //
-// Where the kernel refuses single services the others are carried out, and
-// the error is or wraps a *RejectedError. After any other error the next Sync
+// Where the kernel refuses the rules of single services the others are carried
+// out, and the error is a *RejectedError. After any other error the next Sync
 // reads the kernel, whatever changed.
 func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, portal []netip.Prefix) error {
 	b := p.cfg.base(portal, p.features.RandomFully)
+	var rejected RejectedError
 	var errs []error
 	for _, family := range p.families() {
-		if err := p.sync(ctx, family, r, changed, b); err != nil {
+		if err := p.sync(ctx, family, r, changed, b, &rejected); err != nil {
 			errs = append(errs, fmt.Errorf("%v: %w", family, err))
 		}
 	}
-	return errors.Join(errs...)
+	switch {
+	case len(rejected.Errs) == 0:
+		return errors.Join(errs...)
+	case len(errs) == 0:
+		return &rejected
+	}
+	return errors.Join(append(errs, errors.New(rejected.Error()))...)
 }
 
 func (p *Proxier) families() []Family {
@@ -69,20 +76,17 @@ func (p *Proxier) families() []Family {
 	return []Family{IPv4}
 }
 
-func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, b base) error {
+func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, b base, rejected *RejectedError) error {
 	next, todo, err := p.plan(ctx, family, r, changed, b)
 	if err != nil {
 		return err
 	}
 	delete(p.applied, family)
-	a := applier{kernel: p.kernel, family: family, logger: p.cfg.logger()}
+	a := applier{kernel: p.kernel, family: family, logger: p.cfg.logger(), rejected: rejected}
 	if err := a.apply(ctx, todo); err != nil {
 		return err
 	}
 	p.applied[family] = next
-	if len(a.rejected.Errs) > 0 {
-		return &a.rejected
-	}
 	return nil
 }
 

@@ -1,0 +1,141 @@
+package rules
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// randomChange makes one of few services appear, change or go. Addresses are
+// few as well, so that services often want the same.
+func randomChange(rnd *rand.Rand, revision int64) []registry.Change {
+	k := registry.Key{Namespace: "ns", Name: fmt.Sprintf("s%d", rnd.IntN(12))}
+	serviceRef := registry.Ref{Kind: registry.KindService, Key: k}
+	if rnd.IntN(5) == 0 {
+		return []registry.Change{registry.Delete(serviceRef)}
+	}
+	addr := func(network byte) netip.Addr { return netip.AddrFrom4([4]byte{10, network, 0, byte(rnd.IntN(6))}) }
+	s := &registry.Service{
+		Meta:      registry.Meta{Kind: registry.KindService, Key: k, CreateRevision: revision - int64(rnd.IntN(20)), ModRevision: revision},
+		PortalIPs: []netip.Addr{addr(0)}, Headless: rnd.IntN(8) == 0,
+	}
+	for range rnd.IntN(3) {
+		s.PublicIPs = append(s.PublicIPs, addr(byte(rnd.IntN(3))))
+	}
+	for i := range 1 + rnd.IntN(2) {
+		s.Ports = append(s.Ports, registry.Port{Name: fmt.Sprint(i), Protocol: registry.TCP, Port: uint16(80 + i)})
+	}
+	var subset registry.Subset
+	for i := range s.Ports {
+		subset.Ports = append(subset.Ports, registry.EndpointPort{Name: fmt.Sprint(i), Protocol: registry.TCP, Port: 8080})
+	}
+	for range rnd.IntN(4) {
+		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{Addr: addr(9), Ready: true})
+	}
+	e := &registry.Endpoints{Meta: registry.Meta{Kind: registry.KindEndpoints, Key: k, ModRevision: revision}, Service: k, Subsets: []registry.Subset{subset}}
+	return []registry.Change{registry.Put(s), registry.Put(e)}
+}
+
+// TestUpdateIsCompile makes random changes: the updated rules are those that
+// compiling anew gives, and the frontends said to have changed are those that
+// did.
+func TestUpdateIsCompile(t *testing.T) {
+	policy := Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/15")}, NodeAddrs: []netip.Addr{netip.MustParseAddr("10.0.0.5")}}
+	for seed := range uint64(20) {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		s := registry.Build(0)
+		r := Compile(s, policy)
+		for revision := range int64(200) {
+			var changes []registry.Change
+			for range 1 + rnd.IntN(3) {
+				changes = append(changes, randomChange(rnd, revision+100)...)
+			}
+			next, c := s.Apply(revision, changes...)
+			updated, changed := r.Update(next, c)
+			anew := Compile(next, policy)
+			if diff := cmp.Diff(texts(anew), texts(updated)); diff != "" {
+				t.Fatalf("seed %d, revision %d: rules (-compiled +updated):\n%s", seed, revision, diff)
+			}
+			if diff := cmp.Diff(refusals(anew), refusals(updated)); diff != "" {
+				t.Fatalf("seed %d, revision %d: refusals (-compiled +updated):\n%s", seed, revision, diff)
+			}
+			if diff := cmp.Diff(differing(r, updated), fmt.Sprint(changed)); diff != "" {
+				t.Fatalf("seed %d, revision %d: changed (-want +got):\n%s", seed, revision, diff)
+			}
+			s, r = next, updated
+		}
+	}
+}
+
+// differing returns the frontends whose rules differ, found the long way.
+func differing(a, b *Ruleset) string {
+	var changed []Frontend
+	for rule := range a.Rules() {
+		if other, ok := b.Lookup(rule.Frontend); !ok || !other.Equal(rule) {
+			changed = append(changed, rule.Frontend)
+		}
+	}
+	for rule := range b.Rules() {
+		if _, ok := a.Lookup(rule.Frontend); !ok {
+			changed = append(changed, rule.Frontend)
+		}
+	}
+	slices.SortFunc(changed, Frontend.Compare)
+	return fmt.Sprint(changed)
+}
+
+func TestUpdateLeavesTheOldOneAlone(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	s, c := registry.Build(0).Apply(1, randomChange(rnd, 1)...)
+	old, _ := Compile(registry.Build(0), Policy{}).Update(s, c)
+	before := texts(old)
+	for range 50 {
+		next, c := s.Apply(2, randomChange(rnd, 2)...)
+		old.Update(next, c)
+	}
+	if diff := cmp.Diff(before, texts(old)); diff != "" {
+		t.Errorf("Update changes its receiver (-before +after):\n%s", diff)
+	}
+}
+
+// BenchmarkUpdate is one endpoint of one service swapped.
+func BenchmarkUpdate(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			objects := make([]registry.Object, 0, 2*n)
+			for i := range n {
+				objects = append(objects, benchService(i, 0)...)
+			}
+			s := registry.Build(1, objects...)
+			r := Compile(s, Policy{})
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				b.StopTimer()
+				next, c := s.Apply(int64(i), registry.Put(benchService(i%n, byte(i))[1]))
+				b.StartTimer()
+				r.Update(next, c)
+			}
+		})
+	}
+}
+
+func benchService(i int, last byte) []registry.Object {
+	k := registry.Key{Namespace: "ns", Name: fmt.Sprint(i)}
+	ports := []registry.Port{{Protocol: registry.TCP, Port: 80}}
+	var subset registry.Subset
+	subset.Ports = []registry.EndpointPort{{Protocol: registry.TCP, Port: 8080}}
+	for j := range byte(5) {
+		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 128, j, last}), Ready: true})
+	}
+	portal := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+	return []registry.Object{
+		&registry.Service{Meta: registry.Meta{Kind: registry.KindService, Key: k}, PortalIPs: []netip.Addr{portal}, Ports: ports},
+		&registry.Endpoints{Meta: registry.Meta{Kind: registry.KindEndpoints, Key: k}, Service: k, Subsets: []registry.Subset{subset}},
+	}
+}
