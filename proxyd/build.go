@@ -73,7 +73,8 @@ func (c *Config) policy() (*policy, error) {
 	}
 	return &policy{
 		Policy:    rules.Policy{PublicRanges: c.PublicIPRanges, NodeName: name, Zone: c.NodeZone},
-		listening: node.Listening, logger: c.logger(),
+		listening: func() (sockets, error) { return node.Listening() },
+		logger:    c.logger(),
 	}, nil
 }
 

@@ -15,6 +15,9 @@ type staleFlows struct {
 	deleteUDP func(stale func(to, server netip.AddrPort) bool) (int, error)
 	deleted   func(n int) // counts
 	pending   map[rules.Frontend]struct{}
+	// all says that every frontend is to be looked at, and what was
+	// translated for portal IPs that no service has.
+	all bool
 }
 
 // note adds the frontends among the changed ones that had an endpoint which
@@ -35,8 +38,9 @@ func (f *staleFlows) note(old, now *rules.Ruleset, changed []rules.Frontend) {
 	}
 }
 
-// recompiled adds all UDP frontends of a ruleset that another replaced.
+// recompiled adds all UDP frontends, of a ruleset that another replaced too.
 func (f *staleFlows) recompiled(old *rules.Ruleset) {
+	f.all = true
 	if old == nil {
 		return
 	}
@@ -54,13 +58,11 @@ func (f *staleFlows) add(at rules.Frontend) {
 	f.pending[at] = struct{}{}
 }
 
-// delete makes the kernel forget the flows of pending frontends that go where
-// the ruleset sends nothing; or, in a full sync, those of all frontends and
-// those that were translated for a portal IP that no service has. Frontends
-// stay pending where that fails. Call it when the ruleset stands in the kernel:
-// sooner, a flow might come back as it was.
-func (f *staleFlows) delete(r *rules.Ruleset, portal []netip.Prefix, full bool) error {
-	if f.deleteUDP == nil || len(f.pending) == 0 && !full {
+// delete makes the kernel forget the flows of those frontends that go where the
+// ruleset sends nothing. Where that fails they stay to be deleted. Call it when
+// the ruleset stands in the kernel: sooner, a flow might come back as it was.
+func (f *staleFlows) delete(r *rules.Ruleset, portal []netip.Prefix) error {
+	if f.deleteUDP == nil || len(f.pending) == 0 && !f.all {
 		return nil
 	}
 	n, err := f.deleteUDP(func(to, server netip.AddrPort) bool {
@@ -68,11 +70,16 @@ func (f *staleFlows) delete(r *rules.Ruleset, portal []netip.Prefix, full bool) 
 		rule, ok := r.Lookup(at)
 		_, pending := f.pending[at]
 		orphan := !ok && to != server && contains(portal, to.Addr())
-		return (pending || full && (ok || orphan)) && !slices.Contains(rule.Backends, server)
+		return (pending || f.all && (ok || orphan)) && !slices.Contains(rule.Backends, server)
 	})
 	f.deleted(n)
 	if err == nil {
-		f.pending = nil
+		f.pending, f.all = nil, false
 	}
 	return err
+}
+
+// contains reports whether one of the networks has an address.
+func contains(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }

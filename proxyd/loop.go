@@ -2,13 +2,11 @@ package proxyd
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"time"
 
-	"github.com/svcreg/svcreg/proxyd/iptables"
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
@@ -54,14 +52,15 @@ type loop struct {
 	refusals refusalLog
 
 	reconcile bool // the next sync is a full one
-	failures  int  // syncs in a row
+	failures  int  // syncs that failed in a row
+	nextFull  *time.Timer
 }
 
 // run syncs until ctx ends: a few milliseconds after a change, again after a
 // failure, and now and then everything.
 func (l *loop) run(ctx context.Context) error {
-	full := time.NewTimer(jitter(l.full))
-	defer full.Stop()
+	l.nextFull = time.NewTimer(jitter(l.full))
+	defer l.nextFull.Stop()
 	recheck := time.NewTicker(recheckPeriod)
 	defer recheck.Stop()
 	beat := ticks(l.beat)
@@ -79,33 +78,24 @@ func (l *loop) run(ctx context.Context) error {
 				due = time.After(l.min)
 			}
 			continue
-		case <-full.C:
+		case <-l.nextFull.C:
 			l.reconcile = true
-			full.Reset(jitter(l.full))
+			l.nextFull.Reset(jitter(l.full))
 		case <-recheck.C:
 			if l.failures > 0 || !l.policy.look() {
 				continue
 			}
 		case <-due:
 		}
-		due = l.attempt(ctx, full)
+		due = l.attempt(ctx)
 	}
 }
 
-// attempt syncs once. It returns what brings the next attempt: nil for the
-// next change. Rules that the kernel refused are only worth trying again with
-// a full sync, which comes soon enough.
-func (l *loop) attempt(ctx context.Context, full *time.Timer) <-chan time.Time {
+// attempt syncs once. It returns what brings the next attempt: after a failure
+// a pause that grows, else nil, for the next change.
+func (l *loop) attempt(ctx context.Context) <-chan time.Time {
 	err := l.sync(ctx)
-	if ctx.Err() != nil {
-		return nil
-	}
-	if rejected, ok := errors.AsType[*iptables.RejectedError](err); ok {
-		l.logger.Error("the kernel refused rules; all others stand", "err", rejected)
-		full.Reset(min(jitter(l.full), jitter(maxPause)))
-		err = nil
-	}
-	if err == nil {
+	if err == nil || ctx.Err() != nil {
 		l.failures = 0
 		return nil
 	}

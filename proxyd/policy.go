@@ -6,17 +6,21 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/svcreg/svcreg/proxyd/node"
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
+
+// sockets tell where processes of the node listen.
+type sockets interface {
+	Listens(registry.Protocol, netip.AddrPort) bool
+}
 
 // policy keeps the rules' Policy in step with the node: its addresses, and
 // which of the ports that services want on them are taken.
 type policy struct {
 	rules.Policy
 	// listening is node.Listening.
-	listening func() (node.Sockets, error)
+	listening func() (sockets, error)
 	logger    *slog.Logger
 
 	// wanted are the public frontends of services at the node's addresses.

@@ -3,7 +3,6 @@ package proxyd
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/svcreg/svcreg/proxyd/iptables"
@@ -22,11 +21,13 @@ func (l *loop) sync(ctx context.Context) error {
 	if l.reconcile {
 		changed = nil
 	}
-	if !l.reconcile && len(changed) == 0 {
-		l.inbox.done()
-		return nil
+	if l.reconcile || len(changed) > 0 {
+		if err := l.program(ctx, changed); err != nil {
+			return err
+		}
 	}
-	return l.program(ctx, changed)
+	l.inbox.done()
+	return l.flows.delete(l.ruleset, l.networks)
 }
 
 // compile makes the ruleset of the latest snapshot, and returns the frontends
@@ -60,32 +61,24 @@ func (l *loop) compile(n *news) []rules.Frontend {
 	return changed
 }
 
-// program carries the ruleset out. A failure makes the next sync a full one;
-// rules that the kernel refused are an error, but count as carried out.
+// program carries the ruleset out. A failure makes the next sync a full one.
+// Rules that the kernel refused are told of, and tried again with the next full
+// sync, which comes soon: all others stand.
 func (l *loop) program(ctx context.Context, changed []rules.Frontend) error {
 	start := time.Now()
 	full := changed == nil
 	err := l.kernel.Sync(ctx, l.ruleset, changed, l.networks)
-	_, rejected := errors.AsType[*iptables.RejectedError](err)
 	l.metrics.synced(full, time.Since(start), err)
-	l.reconcile = err != nil && !rejected
-	if l.reconcile {
+	if rejected, ok := errors.AsType[*iptables.RejectedError](err); ok {
+		l.logger.Error("the kernel refused rules; all others stand", "err", rejected)
+		l.nextFull.Reset(min(jitter(l.full), jitter(maxPause)))
+	} else if err != nil {
+		l.reconcile = true
 		return err
 	}
-	if gone := l.flows.delete(l.ruleset, l.networks, full); gone != nil {
-		l.logger.Warn("UDP clients may stay with endpoints that are gone", "err", gone)
-	}
+	l.reconcile = false
+	l.flows.all = l.flows.all || full
 	l.metrics.programmed(l.inbox.done())
 	l.told.synced(l.ruleset.Len())
-	return err
-}
-
-// contains reports whether one of the networks has an address.
-func contains(networks []netip.Prefix, a netip.Addr) bool {
-	for _, p := range networks {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return nil
 }

@@ -1,0 +1,106 @@
+package proxyd
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+func (w *world) deletes(what string, want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.deleted); diff != "" {
+		w.t.Errorf("%s: flows deleted (-want +got):\n%s", what, diff)
+	}
+	w.deleted = nil
+}
+
+// Flows follow a UDP service: exactly those go that lead where it isn't served.
+func TestStaleFlows(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.began()
+		w.write(service("dns", "10.0.0.53", "UDP"))
+		w.pass(time.Second)
+		w.flows = []string{
+			"10.0.0.53:80 10.0.0.53:80",  // from before it had endpoints
+			"10.0.0.1:80 10.1.9.9:8080",  // UDP to a TCP service: not ours
+			"192.0.2.9:80 192.0.2.9:80",  // nobody's
+			"10.0.0.53:81 10.0.0.53:81",  // another port
+			"10.0.0.54:80 10.1.0.1:8080", // another address
+		}
+		others := w.flows[1:]
+		w.write(endpoints("dns", "10.1.0.1", "10.1.0.2"))
+		w.pass(time.Second)
+		w.deletes("the first endpoints", "10.0.0.53:80 10.0.0.53:80")
+
+		w.flows = append(others, "10.0.0.53:80 10.1.0.1:8080", "10.0.0.53:80 10.1.0.2:8080")
+		w.write(endpoints("dns", "10.1.0.1", "10.1.0.2", "10.1.0.3"))
+		w.pass(time.Second)
+		w.deletes("one more endpoint")
+		w.write(endpoints("dns", "10.1.0.1", "10.1.0.3"))
+		w.pass(time.Second)
+		w.deletes("one less", "10.0.0.53:80 10.1.0.2:8080")
+		w.write(gone(registry.KindService, "dns"))
+		w.pass(time.Second)
+		w.deletes("the service is gone", "10.0.0.53:80 10.1.0.1:8080")
+		if diff := cmp.Diff(others, w.flows); diff != "" {
+			t.Errorf("other flows (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// What changed while proxyd was away is caught up with, and live flows stay.
+func TestFirstSyncCatchesUpWithFlows(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.flows = []string{
+			"10.0.0.53:80 10.1.0.1:8080", // live
+			"10.0.0.53:80 10.1.0.9:8080", // its endpoint went
+			"10.0.0.99:80 10.1.0.9:8080", // its service went
+			"10.0.0.99:81 10.0.0.99:81",  // not translated
+			"192.0.2.99:80 10.1.0.9:8080",
+		}
+		w.write(service("dns", "10.0.0.53", "UDP"), endpoints("dns", "10.1.0.1"), registry.Put(&registry.ServiceCIDR{
+			Meta:     registry.Meta{Kind: registry.KindServiceCIDR, Key: registry.Key{Name: "portals"}},
+			Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")},
+		}))
+		w.pass(time.Second)
+		w.deletes("the first sync", "10.0.0.53:80 10.1.0.9:8080", "10.0.0.99:80 10.1.0.9:8080")
+	})
+}
+
+// Flows wait for rules that failed: deleted sooner they would come back.
+func TestFlowsWaitForTheRules(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.write(service("dns", "10.0.0.53", "UDP"), endpoints("dns", "10.1.0.1"))
+		w.pass(time.Second)
+		w.flows = []string{"10.0.0.53:80 10.1.0.1:8080"}
+		w.kernel.failing(func() error { return errors.New("no") })
+		w.write(gone(registry.KindService, "dns"))
+		w.pass(100 * time.Millisecond)
+		w.deletes("while the kernel fails")
+		w.kernel.failing(nil)
+		w.pass(time.Second)
+		w.deletes("when it works again", "10.0.0.53:80 10.1.0.1:8080")
+	})
+}
+
+// Frontends stay pending when deleting fails.
+func TestFlowsAreTriedAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.began()
+		w.write(service("dns", "10.0.0.53", "UDP"), endpoints("dns", "10.1.0.1"))
+		w.pass(time.Second)
+		right := w.loop.flows.deleteUDP
+		w.loop.flows.deleteUDP = func(func(to, server netip.AddrPort) bool) (int, error) { return 0, errors.New("interrupted") }
+		w.flows = []string{"10.0.0.53:80 10.1.0.1:8080"}
+		w.write(gone(registry.KindService, "dns"))
+		w.pass(time.Second)
+		w.loop.flows.deleteUDP = right
+		w.pass(2 * maxPause)
+		w.deletes("in a while", "10.0.0.53:80 10.1.0.1:8080")
+	})
+}
