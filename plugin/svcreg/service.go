@@ -152,8 +152,12 @@ func portLabels(p registry.Port) (string, bool) {
 	return "_" + name + "._" + strings.ToLower(string(p.Protocol)), isLabel(name) && len(name) < 63
 }
 
-// tree makes a service's records in one zone, where it has that name.
+// tree makes a service's records in one zone, where it has that name; none if
+// the name is too long.
 func (l *layout) tree(owner string, ttl uint32) tree {
+	if len(owner) > maxName {
+		return tree{}
+	}
 	t := tree{node: node{owner: owner}}
 	if l.target != "" {
 		if l.target != owner {

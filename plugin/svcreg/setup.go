@@ -28,7 +28,10 @@ func setup(c *caddy.Controller) error {
 	f := &follower{options: o, handler: h}
 	c.OnStartup(func() error {
 		f.where, h.indexer.servers = whereOf(config), serverAddrs(config.ListenHosts)
-		return plugin.Error(pluginName, f.start())
+		if err := f.start(); err != nil {
+			return plugin.Error(pluginName, err)
+		}
+		return nil
 	})
 	// On a reload the old instance serves until the new one has started.
 	c.OnShutdown(func() error {

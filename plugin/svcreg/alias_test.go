@@ -1,0 +1,97 @@
+package svcreg
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/plugin/pkg/dnstest"
+	"github.com/coredns/coredns/plugin/test"
+	"github.com/coredns/coredns/request"
+	"github.com/miekg/dns"
+	"github.com/svcreg/svcreg/registry/registrytest"
+)
+
+// A service that stands for something outside is an alias of it.
+func TestExternalName(t *testing.T) {
+	const (
+		external = "external.my-ns.svc.cluster.local."
+		cname    = external + " 5 IN CNAME www.example.org."
+	)
+	run(t, loaded(t, theZones...), []question{
+		{external, dns.TypeA, lines(cname, "www.example.org. 300 IN A 203.0.113.80")},
+		{"External.my-ns.cluster.local.", dns.TypeA, lines("External.my-ns.cluster.local. 5 IN CNAME www.example.org.", "www.example.org. 300 IN A 203.0.113.80")},
+		{external, dns.TypeAAAA, lines(cname, "ns: example.org. 300 IN SOA ns.example.org. root.example.org. 1 2 3 4 5")},
+		{external, dns.TypeCNAME, lines(cname)},
+		{external, dns.TypeANY, lines(cname)},
+		{"_http._tcp." + external, dns.TypeSRV, nxDomain},
+		{"external-inside.my-ns.svc.cluster.local.", dns.TypeA, lines(
+			"external-inside.my-ns.svc.cluster.local. 5 IN CNAME my-service.my-ns.svc.cluster.local.",
+			"my-service.my-ns.svc.cluster.local. 5 IN A 10.0.0.11")},
+		{"external-inside.my-ns.svc.cluster.local.", dns.TypeAAAA, lines(
+			"external-inside.my-ns.svc.cluster.local. 5 IN CNAME my-service.my-ns.svc.cluster.local.", "ns: SOA")},
+		{"external-ip.my-ns.svc.cluster.local.", dns.TypeA, nxDomain},
+		{"self.my-ns.svc.cluster.local.", dns.TypeA, noData},
+	})
+}
+
+// Aliases that lead to each other end.
+func TestExternalNameLoop(t *testing.T) {
+	got := ask(t, loaded(t, theZones...), "loop-a.my-ns.svc.cluster.local.", dns.TypeA)
+	if got.Rcode != dns.RcodeServerFailure || len(got.Answer) == 0 || len(got.Answer) > maxAliases+1 {
+		t.Errorf("got %s", text(got))
+	}
+}
+
+// What is said about an alias's target is said about the alias.
+func TestExternalNameTarget(t *testing.T) {
+	const name = "gone.my-ns.svc.cluster.local."
+	const gone = `{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "gone", "namespace": "my-ns"},
+		"spec": {"type": "ExternalName", "externalName": "gone.example.org"}}`
+	cname := "\n" + name + " 5 IN CNAME gone.example.org."
+	for _, tt := range []struct {
+		name   string
+		answer *dns.Msg
+		err    error
+		want   string
+	}{
+		{"does not exist", &dns.Msg{MsgHdr: dns.MsgHdr{Rcode: dns.RcodeNameError}}, nil, "NXDOMAIN aa" + cname},
+		{"can not be asked", &dns.Msg{MsgHdr: dns.MsgHdr{Rcode: dns.RcodeServerFailure}}, nil, "SERVFAIL aa" + cname},
+		{"is not served here", &dns.Msg{MsgHdr: dns.MsgHdr{Rcode: dns.RcodeRefused}}, nil, "NOERROR aa" + cname},
+		{"no answer", nil, nil, "NOERROR aa" + cname},
+		{"no server", nil, errors.New("no full server is running"), "NOERROR aa" + cname},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newTestHandler(theZones...)
+			h.update(registrytest.Snapshot(t, gone), nil)
+			h.upstream = lookupFunc(func(context.Context, request.Request, string, uint16) (*dns.Msg, error) {
+				return tt.answer, tt.err
+			})
+			if got := text(ask(t, h, name, dns.TypeA)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// The number of lookups below each other is counted over all plugins.
+func TestExternalNameDepth(t *testing.T) {
+	h := loaded(t, theZones...)
+	h.upstream = lookupFunc(func(context.Context, request.Request, string, uint16) (*dns.Msg, error) {
+		t.Error("looked up once more")
+		return nil, nil
+	})
+	ctx := context.WithValue(t.Context(), dnsserver.LoopKey{}, maxAliases)
+	rec := dnstest.NewRecorder(&test.ResponseWriter{})
+	r := new(dns.Msg).SetQuestion("external.my-ns.svc.cluster.local.", dns.TypeA)
+	if _, err := h.ServeDNS(ctx, rec, r); err != nil || rec.Msg.Rcode != dns.RcodeServerFailure {
+		t.Errorf("got %v, error %v", rec.Msg, err)
+	}
+}
+
+type lookupFunc func(context.Context, request.Request, string, uint16) (*dns.Msg, error)
+
+func (f lookupFunc) Lookup(ctx context.Context, state request.Request, name string, qtype uint16) (*dns.Msg, error) {
+	return f(ctx, state, name, qtype)
+}
