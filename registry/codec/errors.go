@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -60,6 +61,9 @@ func printable(s string) string {
 	if len(s) > maxShown {
 		s = strings.ToValidUTF8(s[:maxShown], "") + "…"
 	}
+	if !utf8.ValidString(s) {
+		return strconv.Quote(s)
+	}
 	for _, r := range s {
 		if !strconv.IsPrint(r) {
 			return strconv.Quote(s)
@@ -74,10 +78,22 @@ func (c *conversion) failJSON(err error) {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
 		c.naming = asIs // the path is the value's own
-		c.fail(jsonPath(wrong.Field), "a "+wrong.Value, jsonWant(wrong))
+		c.fail(jsonPath(wrong.Field), jsonFound(wrong), jsonWant(wrong))
 		return
 	}
 	c.failWith(fmt.Errorf("JSON: %w", err))
+}
+
+// jsonFound says what stands where something else was expected: the number, or
+// the type of anything else.
+func jsonFound(e *json.UnmarshalTypeError) string {
+	switch number, ok := strings.CutPrefix(e.Value, "number "); {
+	case ok:
+		return number
+	case e.Value == "object" || e.Value == "array":
+		return "an " + e.Value
+	}
+	return "a " + e.Value
 }
 
 // jsonPath leaves the names of embedded Go types, which alone are upper case,
