@@ -247,14 +247,19 @@ func putService(t testing.TB, client *clientv3.Client, name, ip string) {
 	do(t, client, clientv3.OpPut(serviceKey(name), serviceValue(name, ip)))
 }
 
-// do runs operations in one transaction, and returns its revision.
+// do runs operations in one transaction, and returns its revision. While the
+// members elect a leader it tries again.
 func do(t testing.TB, client *clientv3.Client, ops ...clientv3.Op) int64 {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	r, err := client.Txn(ctx).Then(ops...).Commit()
-	if err != nil {
-		t.Fatal(err)
+	for end := time.Now().Add(patience); ; {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		r, err := client.Txn(ctx).Then(ops...).Commit()
+		cancel()
+		if err == nil {
+			return r.Header.Revision
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
 	}
-	return r.Header.Revision
 }
