@@ -142,7 +142,7 @@ func TestRunOutlivesEtcd(t *testing.T) {
 	r := start(t, e.Endpoint(), file)
 	r.eventually(r.healthz, "/readyz", 200, `"synced":true`)
 	e.Stop()
-	r.eventually(r.healthz, "/readyz", 200, `"synced":false`)
+	r.eventually(r.healthz, "/readyz", 200, `"revision":2`)
 	r.eventually(r.healthz, "/healthz", 200, "")
 	r.end()
 
