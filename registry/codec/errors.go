@@ -75,8 +75,7 @@ func printable(s string) string {
 // failJSON notes an error of encoding/json, with the field and what was
 // expected there.
 func (c *conversion) failJSON(err error) {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		c.naming = asIs // the path is the value's own
 		c.fail(jsonPath(wrong.Field), jsonFound(wrong), jsonWant(wrong))
 		return

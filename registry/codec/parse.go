@@ -2,13 +2,12 @@ package codec
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -60,36 +59,32 @@ func (p *parser) wrap(err error) error {
 // part reads what stands between two separators: JSON values, or one YAML
 // document. JSON is tried first where it looks like it.
 func (p *parser) part(data []byte) error {
-	text := bytes.TrimSpace(data)
-	if len(text) > 0 && (text[0] == '{' || text[0] == '[') {
-		values, err := jsonValues(text)
-		if err == nil {
-			return p.values(values)
-		}
-		if json.Valid(text) || !isYAML(text) {
-			return p.wrap(err)
-		}
-	}
-	text, err := yaml.YAMLToJSONStrict(data)
-	if err != nil {
-		return p.wrap(err)
-	}
-	values, err := jsonValues(text)
+	values, err := partValues(data)
 	if err != nil {
 		return p.wrap(err)
 	}
 	return p.values(values)
 }
 
-// isYAML reports whether text is YAML that is not JSON, such as {kind: Pod}.
-func isYAML(text []byte) bool {
-	_, err := yaml.YAMLToJSONStrict(text)
-	return err == nil
+func partValues(data []byte) ([]any, error) {
+	var asJSON error
+	if first, _ := rootOf(data); first == '{' || first == '[' {
+		var values []any
+		if values, asJSON = jsonValues(data); asJSON == nil {
+			return values, nil
+		}
+	}
+	text, err := yamlToJSON(data)
+	if err != nil {
+		return nil, cmp.Or(asJSON, err)
+	}
+	return jsonValues(text)
 }
 
 // jsonValues reads JSON values that stand one after another.
 func jsonValues(text []byte) ([]any, error) {
 	var values []any
+	text = blankComments(text)
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	for {
@@ -98,21 +93,20 @@ func jsonValues(text []byte) ([]any, error) {
 		case errors.Is(err, io.EOF):
 			return values, nil
 		case err != nil:
-			return nil, jsonSyntax(text, d.InputOffset(), err)
+			return nil, jsonSyntax(text, err)
 		}
 		values = append(values, v)
 	}
 }
 
 // jsonSyntax says in which line JSON is wrong, counted from where the document
-// begins.
-func jsonSyntax(text []byte, offset int64, err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		offset = syntax.Offset
+// begins; the last one where the text ends too early.
+func jsonSyntax(text []byte, err error) error {
+	offset := len(text)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		offset = min(int(syntax.Offset), len(text))
 	}
-	line := 1 + bytes.Count(text[:min(int(offset), len(text))], []byte("\n"))
-	return fmt.Errorf("JSON: line %d: %w", line, err)
+	return fmt.Errorf("JSON: line %d: %w", 1+bytes.Count(text[:offset], []byte("\n")), err)
 }
 
 // values adds what JSON values hold. Arrays and lists are opened; null is an
