@@ -111,10 +111,10 @@ func (w *world) apply(changes ...registry.Change) {
 func many(n, backends int) []service {
 	all := make([]service, n)
 	for i := range all {
-		x := uint32(i)*2654435761>>12 | 1
+		x := uint32(i) * 2654435761 >> 12
 		all[i] = service{name: fmt.Sprintf("s%d", i), portals: []string{fmt.Sprintf("10.%d.%d.%d", 16+x>>16&15, x>>8&255, x&255)}}
 		for j := range backends {
-			all[i].backends = append(all[i].backends, fmt.Sprintf("10.%d.%d.%d", 128+i>>14, i>>6&255, i&63*4+j))
+			all[i].backends = append(all[i].backends, fmt.Sprintf("10.%d.%d.%d", 128+i>>13, i>>5&255, i&31*8+j))
 		}
 	}
 	return all

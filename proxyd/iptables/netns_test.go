@@ -42,7 +42,7 @@ func forEachBackend(t *testing.T, test func(t *testing.T, l *lab)) {
 
 // needRoot skips a test where it can't run, saying why, unless
 // SVCREG_REQUIRE_ROOT=1 says that this won't do.
-func needRoot(t *testing.T, tools ...string) {
+func needRoot(t testing.TB, tools ...string) {
 	t.Helper()
 	skip := t.Skipf
 	if os.Getenv("SVCREG_REQUIRE_ROOT") == "1" {
@@ -58,14 +58,28 @@ func needRoot(t *testing.T, tools ...string) {
 	}
 }
 
-func newLab(t *testing.T, backend string) *lab {
+// newBareLab returns a lab that is a node without neighbours.
+func newBareLab(t testing.TB, backend string) *lab {
 	t.Helper()
 	needRoot(t, "ip", "iptables-"+backend+"-restore", "ip6tables-"+backend+"-restore")
 	l := &lab{id: fmt.Sprintf("svcreg-ipt-%d-%s", os.Getpid(), backend), backend: backend}
-	for _, ns := range []string{"node", "client", "s1", "s2"} {
-		command(t, nil, "ip", "netns", "add", l.ns(ns))
-		t.Cleanup(func() { command(t, nil, "ip", "netns", "del", l.ns(ns)) })
-		l.in(t, ns, nil, "ip", "link", "set", "lo", "up")
+	l.add(t, "node")
+	return l
+}
+
+// add makes a namespace for the time of the test.
+func (l *lab) add(t testing.TB, ns string) {
+	t.Helper()
+	command(t, nil, "ip", "netns", "add", l.ns(ns))
+	t.Cleanup(func() { command(t, nil, "ip", "netns", "del", l.ns(ns)) })
+	l.in(t, ns, nil, "ip", "link", "set", "lo", "up")
+}
+
+func newLab(t *testing.T, backend string) *lab {
+	t.Helper()
+	l := newBareLab(t, backend)
+	for _, ns := range []string{"client", "s1", "s2"} {
+		l.add(t, ns)
 	}
 	l.in(t, "node", nil, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
 	l.link(t, "client", "10.9.0", "fd09:")
@@ -96,12 +110,12 @@ func (l *lab) link(t *testing.T, name, net4, net6 string) {
 }
 
 // in runs a command in a namespace and returns what it prints.
-func (l *lab) in(t *testing.T, ns string, input []byte, args ...string) string {
+func (l *lab) in(t testing.TB, ns string, input []byte, args ...string) string {
 	t.Helper()
 	return command(t, input, append([]string{"ip", "netns", "exec", l.ns(ns)}, args...)...)
 }
 
-func command(t *testing.T, input []byte, args ...string) string {
+func command(t testing.TB, input []byte, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin = bytes.NewReader(input)
