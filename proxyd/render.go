@@ -19,7 +19,8 @@ import (
 
 // Render writes the rules that Run would program on this node, and touches
 // nothing; it needs no privilege. The services come from files and
-// directories of documents, or from etcd where none are named.
+// directories of documents, or from etcd where none are named. Addresses that
+// services ask for and don't get stand in comments.
 func Render(ctx context.Context, w io.Writer, c Config, files ...string) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -40,9 +41,15 @@ func Render(ctx context.Context, w io.Writer, c Config, files ...string) error {
 		return err
 	}
 	policy.take(&news{addrs: addrs, moved: true}, snapshot)
+	ruleset := rules.Compile(snapshot, policy.Policy)
+	for _, r := range ruleset.Refusals() {
+		if _, err := fmt.Fprintf(w, "# refused: %v: %v: %s\n", r.Service, r.Frontend, r.Reason); err != nil {
+			return err
+		}
+	}
 	settings := c.iptables()
 	settings.PortalNetworks = snapshot.PortalNetworks()
-	return iptables.Render(w, rules.Compile(snapshot, policy.Policy), settings)
+	return iptables.Render(w, ruleset, settings)
 }
 
 // snapshot reads the registry once.
