@@ -1,0 +1,315 @@
+package chain
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coredns/caddy"
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const mySvc = "my-service.my-ns.svc.cluster.local."
+
+// What is written to etcd is answered; what is deleted is not.
+func TestAnswersFollowEtcd(t *testing.T) {
+	etcd := startRegistry(t)
+	s := start(t, corefile(etcd.Endpoint(), ""))
+	s.want(mySvc, dns.TypeA, "NXDOMAIN")
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
+	s.want(mySvc, dns.TypeA, "10.0.0.11")
+	s.want("my-service.my-ns.cluster.local.", dns.TypeA, "10.0.0.11")
+	s.want("11.0.0.10.in-addr.arpa.", dns.TypePTR, mySvc)
+	etcd.put("specs/my-ns/my-service", service("my-service", "None"))
+	s.want(mySvc, dns.TypeA, "NXDOMAIN")
+	etcd.put("endpoints/my-ns/my-service", endpoints("my-service", "192.0.2.1:80", "192.0.2.2:80"))
+	s.want(mySvc, dns.TypeA, "192.0.2.1 192.0.2.2")
+	etcd.put("specs/my-ns/my-service", "this is no service")
+	etcd.put("endpoints/my-ns/my-service", endpoints("my-service", "192.0.2.3:80"))
+	s.want(mySvc, dns.TypeA, "192.0.2.3")
+	etcd.delete("specs/my-ns/my-service")
+	s.want(mySvc, dns.TypeA, "NXDOMAIN")
+}
+
+// etcd may go away, and the server may be started again meanwhile.
+func TestWithoutEtcd(t *testing.T) {
+	etcd := startRegistry(t)
+	file := filepath.Join(t.TempDir(), "snapshot")
+	config := corefile(etcd.Endpoint(), "snapshot "+file+"\nstartup_timeout 2s")
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
+	s := start(t, config)
+	s.want(mySvc, dns.TypeA, "10.0.0.11")
+	etcd.Stop()
+	s.want(mySvc, dns.TypeA, "10.0.0.11")
+	s.stop()
+	s = start(t, config)
+	s.want(mySvc, dns.TypeA, "10.0.0.11")
+	etcd.Restart()
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.12"))
+	s.want(mySvc, dns.TypeA, "10.0.0.12")
+}
+
+// A server that has never known the registry doesn't say what exists.
+func TestNeverSynced(t *testing.T) {
+	etcd := startRegistry(t)
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
+	etcd.Stop()
+	s := start(t, corefile(etcd.Endpoint(), "startup_timeout 10ms\nfallthrough", "forward . 127.0.0.1:1"))
+	s.want(mySvc, dns.TypeA, "SERVFAIL")
+	etcd.Restart()
+	s.want(mySvc, dns.TypeA, "10.0.0.11")
+}
+
+// No query is lost, or answered as if nothing were there, while the server is
+// reloaded: with etcd there and with etcd away.
+func TestReload(t *testing.T) {
+	etcd := startRegistry(t)
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
+	config := func(ttl int) string { return corefile(etcd.Endpoint(), fmt.Sprintf("startup_timeout 1s\nttl %d", ttl)) }
+	s := start(t, config(1))
+	s.want(mySvc, dns.TypeA, "10.0.0.11")
+	load := startLoad(t, s.addr("udp").String(), mySvc, "10.0.0.11")
+	for ttl := range 5 {
+		if err := s.reload(config(10 + ttl)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.reload(corefile(etcd.Endpoint(), "ttl broken")); err == nil {
+		t.Error("a broken Corefile was taken in")
+	}
+	etcd.Stop()
+	if err := s.reload(config(20)); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := s.exchange("udp", mySvc, dns.TypeA, 0); err != nil || m.Answer[0].Header().Ttl != 20 {
+		t.Errorf("after the reload: %v, error %v", m, err)
+	}
+	etcd.Restart()
+	etcd.put("specs/my-ns/other", service("other", "10.0.0.12"))
+	s.want("other.my-ns.svc.cluster.local.", dns.TypeA, "10.0.0.12")
+	load.stop()
+}
+
+// load asks one question again and again.
+type load struct {
+	t     *testing.T
+	end   chan struct{}
+	wait  sync.WaitGroup
+	asked atomic.Int64
+}
+
+func startLoad(t *testing.T, addr, name, want string) *load {
+	l := &load{t: t, end: make(chan struct{})}
+	for range 2 {
+		l.wait.Go(func() { l.run(addr, name, want) })
+	}
+	return l
+}
+
+func (l *load) run(addr, name, want string) {
+	c := dns.Client{Timeout: 5 * time.Second}
+	conn, err := c.Dial(addr)
+	if err != nil {
+		l.t.Error(err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	for {
+		select {
+		case <-l.end:
+			return
+		default:
+		}
+		m, _, err := c.ExchangeWithConn(new(dns.Msg).SetQuestion(name, dns.TypeA), conn)
+		if err != nil {
+			l.t.Errorf("query %d: %v", l.asked.Load(), err)
+			return
+		}
+		if got := said(m); got != want {
+			l.t.Errorf("query %d: got %q, want %q", l.asked.Load(), got, want)
+		}
+		l.asked.Add(1)
+	}
+}
+
+func (l *load) stop() {
+	close(l.end)
+	l.wait.Wait()
+	if l.asked.Load() == 0 {
+		l.t.Error("nothing was asked")
+	}
+}
+
+// A thousand endpoints: over UDP as many as fit, and the rest is said to be
+// missing; over TCP all of them.
+func TestThousandEndpoints(t *testing.T) {
+	const n = 1000
+	etcd := startRegistry(t)
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("100.64.%d.%d:80", i/250, i%250+1))
+	}
+	etcd.put("specs/my-ns/my-service", service("my-service", "None"))
+	etcd.put("endpoints/my-ns/my-service", endpoints("my-service", all...))
+	s := start(t, corefile(etcd.Endpoint(), ""))
+	for _, edns := range []uint16{0, 1232, 4096} {
+		m, err := s.exchange("udp", mySvc, dns.TypeA, edns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Compress = true
+		if size := max(edns, dns.MinMsgSize); !m.Truncated || m.Len() > int(size) || m.Len() < int(size)-64 {
+			t.Errorf("over UDP with %d octets: %d records, %d octets, truncated: %v", size, len(m.Answer), m.Len(), m.Truncated)
+		}
+		if (m.IsEdns0() != nil) != (edns > 0) {
+			t.Errorf("over UDP with %d octets: OPT %v", edns, m.IsEdns0())
+		}
+	}
+	for _, edns := range []uint16{0, 4096} {
+		m, err := s.exchange("tcp", mySvc, dns.TypeA, edns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Answer) != n || m.Truncated {
+			t.Errorf("over TCP: %d records, truncated: %v; want %d", len(m.Answer), m.Truncated, n)
+		}
+	}
+}
+
+// An ExternalName service is followed by the server itself.
+func TestExternalNameThroughTheChain(t *testing.T) {
+	etcd := startRegistry(t)
+	etcd.put("specs/my-ns/docs", `{"kind": "Service", "apiVersion": "v1", "spec": {"type": "ExternalName", "externalName": "www.example.org"}}`)
+	hosts := "hosts {\n192.0.2.80 www.example.org\nfallthrough\n}"
+	s := start(t, corefile(etcd.Endpoint(), "", hosts))
+	s.want("docs.my-ns.svc.cluster.local.", dns.TypeA, "www.example.org. 192.0.2.80")
+}
+
+func TestMetrics(t *testing.T) {
+	etcd := startRegistry(t)
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
+	etcd.put("specs/my-ns/bad", "this is no service")
+	s := start(t, corefile(etcd.Endpoint(), ""))
+	for name, want := range map[string]float64{
+		"coredns_svcreg_synced":                1,
+		"coredns_svcreg_objects":               1,
+		"coredns_svcreg_lists_total":           1,
+		"coredns_svcreg_undecodable_objects":   1,
+		"coredns_svcreg_decode_failures_total": 1,
+	} {
+		if got := gather(t, name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	if gather(t, "coredns_svcreg_revision") < 3 {
+		t.Error("coredns_svcreg_revision is not etcd's")
+	}
+	s.stop()
+	if gather(t, "coredns_svcreg_synced") != 0 {
+		t.Error("a server that was stopped has metrics")
+	}
+}
+
+// gather returns the sum of a metric.
+func gather(t *testing.T, name string) (sum float64) {
+	t.Helper()
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return sum
+}
+
+// Corefile.example starts as it stands, but for the ports.
+func TestCorefileExample(t *testing.T) {
+	etcd := startRegistry(t)
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
+	text, err := os.ReadFile("../../../Corefile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, elsewhere(t, string(text), etcd.Endpoint()))
+	s.want(mySvc, dns.TypeA, "10.0.0.11")
+	s.want("11.0.0.10.in-addr.arpa.", dns.TypePTR, mySvc)
+}
+
+// elsewhere moves a Corefile to free ports, its files to a directory of its
+// own, and points it to an etcd.
+func elsewhere(t *testing.T, corefile, etcd string) string {
+	t.Helper()
+	for _, re := range []struct{ old, new string }{
+		{`http://127\.0\.0\.1:2379`, etcd},
+		{`(?m)^(\S+?)(:1053)? \{$`, "$1:0 {"},
+		{`bind 127\.0\.0\.1 ::1`, "bind 127.0.0.1"},
+		{`127\.0\.0\.1:(8181|9153)`, "127.0.0.1:0"},
+		{`/var/lib/svcreg`, t.TempDir()},
+	} {
+		corefile = regexp.MustCompile(re.old).ReplaceAllString(corefile, re.new)
+	}
+	return corefile
+}
+
+// Each directive is a plugin that is linked in, svcreg stands in its place,
+// and no cloud provider's plugin came along.
+func TestDirectives(t *testing.T) {
+	registered := caddy.ListPlugins()["others"]
+	for _, directive := range directives {
+		if !slices.Contains(registered, "dns."+directive) && !slices.Contains(registered, directive) {
+			t.Errorf("%s is in the list, but not in the program", directive)
+		}
+	}
+	for _, p := range []string{"cache", "rewrite", "loadbalance", "hosts"} {
+		if slices.Index(directives, p) > slices.Index(directives, "svcreg") {
+			t.Errorf("%s stands behind svcreg", p)
+		}
+	}
+	for _, p := range []string{"file", "forward"} {
+		if slices.Index(directives, p) < slices.Index(directives, "svcreg") {
+			t.Errorf("%s stands before svcreg", p)
+		}
+	}
+	for _, p := range []string{"kubernetes", "etcd", "route53", "azure", "clouddns", "nomad"} {
+		if slices.Contains(registered, "dns."+p) || slices.Contains(registered, p) {
+			t.Errorf("%s is in the program", p)
+		}
+	}
+}
+
+// Each corefile block of the plugin's manual starts as it stands, but for the
+// ports.
+func TestReadme(t *testing.T) {
+	etcd := startRegistry(t)
+	text, err := os.ReadFile("../../../plugin/svcreg/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)~~~ corefile\n(.*?)~~~").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) == 0 {
+		t.Fatal("the manual has no example")
+	}
+	for _, block := range blocks {
+		t.Run(strings.TrimSpace(strings.SplitN(block[1], "\n", 2)[0]), func(t *testing.T) {
+			s := start(t, elsewhere(t, block[1], etcd.Endpoint()))
+			if _, ok := s.addr("udp").(*net.UDPAddr); !ok {
+				t.Error("it doesn't listen")
+			}
+		})
+	}
+}
