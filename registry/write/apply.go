@@ -13,7 +13,7 @@ import (
 	"github.com/svcreg/svcreg/registry/codec"
 )
 
-// Apply stores a document, merged with what the registry has of its object.
+// Apply stores a valid document, merged with what the registry has of its object.
 // The document itself stays as it is.
 //
 // A service that neither is headless nor stands for an outside name gets a
@@ -25,6 +25,9 @@ func (w *Writer) Apply(ctx context.Context, d *codec.Document) (Outcome, error) 
 	ref := d.Ref()
 	outcome := Unchanged
 	err := refuseKind(ref)
+	if err == nil {
+		err = d.Validate()
+	}
 	if err == nil {
 		err = w.untilDone(ctx, func() (done bool, err error) {
 			outcome, done, err = w.tryApply(ctx, ref, d)
