@@ -177,10 +177,11 @@ func (d *Document) carryPortalIPs(stored *Document) {
 	}
 	s := &registry.Service{}
 	newConversion("", d.ref).portalIPs(s, had)
-	if len(s.PortalIPs) == 0 || want.Spec.ClusterIP != "" && !sameAddr(want.Spec.ClusterIP, s.PortalIPs[0]) {
-		return
+	switch n := len(s.PortalIPs); {
+	case n == 0:
+	case want.Spec.ClusterIP == "", n > 1 && sameAddr(want.Spec.ClusterIP, s.PortalIPs[0]):
+		d.SetPortalIPs(s.PortalIPs...)
 	}
-	d.SetPortalIPs(s.PortalIPs...)
 }
 
 func sameAddr(text string, a netip.Addr) bool {
