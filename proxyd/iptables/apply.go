@@ -9,14 +9,11 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-// chunk is how many steps go into one transaction. iptables-nft-restore gets
-// slower with the square of the chains in its input.
-const chunk = 200
-
 // applier carries out a plan for one family.
 type applier struct {
 	kernel   Kernel
 	family   Family
+	chunk    int // how many steps go into one transaction
 	logger   *slog.Logger
 	rejected *RejectedError
 	// faults are refused rules that belong to no service.
@@ -28,7 +25,7 @@ type applier struct {
 func (a *applier) apply(ctx context.Context, p plan) error {
 	steps := p.steps()
 	for len(steps) > 0 {
-		n := min(chunk, len(steps))
+		n := min(a.chunk, len(steps))
 		if err := a.steps(ctx, steps[:n]); err != nil {
 			return err
 		}

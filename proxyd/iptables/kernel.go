@@ -30,6 +30,24 @@ type Features struct {
 	// RandomFully says that MASQUERADE can choose ports at random, which
 	// spares connections that are made at the same instant a collision.
 	RandomFully bool
+	// Legacy says that each transaction replaces a whole table, so that few
+	// large ones are better than many small ones.
+	Legacy bool
+}
+
+// How many steps go into one transaction. iptables-nft-restore gets slower
+// with the square of the chains in its input; the legacy backend carries the
+// whole table to and fro each time.
+const (
+	nftChunk    = 200
+	legacyChunk = 1 << 20
+)
+
+func (f Features) chunk() int {
+	if f.Legacy {
+		return legacyChunk
+	}
+	return nftChunk
 }
 
 // lockWait is for how many seconds a command waits for another that holds the
@@ -87,23 +105,38 @@ func (c commands) run(ctx context.Context, input []byte, args ...string) ([]byte
 	return stdout.Bytes(), nil
 }
 
-// probe returns what a family's commands can do, or why they can't be used.
-func (c commands) probe(family Family) (randomFully bool, err error) {
+// probe returns what the machine's iptables can do, or why it can't be used.
+// Without IPv6 it says why in the second place.
+func (c commands) probe(ctx context.Context) (f Features, noIPv6, err error) {
+	t, err := c.probeFamily(IPv4)
+	if err != nil {
+		return f, nil, err
+	}
+	version, err := c.run(ctx, nil, c.name(IPv4, ""), "--version")
+	if err != nil {
+		return f, nil, err
+	}
+	_, noIPv6 = c.probeFamily(IPv6)
+	if _, err := os.Stat("/proc/net/if_inet6"); errors.Is(err, fs.ErrNotExist) {
+		noIPv6 = errors.New("the kernel has no IPv6")
+	}
+	f = Features{IPv6: noIPv6 == nil, RandomFully: t.HasRandomFully(), Legacy: !bytes.Contains(version, []byte("nf_tables"))}
+	return f, noIPv6, nil
+}
+
+func (c commands) probeFamily(family Family) (*iptables.IPTables, error) {
 	for _, part := range []string{"-restore", "-save"} {
 		if _, err := exec.LookPath(c.name(family, part)); err != nil {
-			return false, fmt.Errorf("iptables for %v: %w (on Debian: apt install iptables)", family, err)
+			return nil, fmt.Errorf("iptables for %v: %w (on Debian: apt install iptables)", family, err)
 		}
 	}
 	protocol := iptables.ProtocolIPv4
 	if family == IPv6 {
 		protocol = iptables.ProtocolIPv6
-		if _, err := os.Stat("/proc/net/if_inet6"); errors.Is(err, fs.ErrNotExist) {
-			return false, errors.New("the kernel has no IPv6")
-		}
 	}
 	t, err := iptables.New(iptables.IPFamily(protocol), iptables.Path(c.name(family, "")))
 	if err != nil {
-		return false, fmt.Errorf("iptables for %v: %w", family, err)
+		return nil, fmt.Errorf("iptables for %v: %w", family, err)
 	}
-	return t.HasRandomFully(), nil
+	return t, nil
 }

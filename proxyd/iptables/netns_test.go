@@ -277,5 +277,5 @@ func (l *lab) kernel() commands {
 
 // proxier returns a Proxier for the lab's node.
 func (l *lab) proxier(cfg Config) *Proxier {
-	return NewWithKernel(cfg, l.kernel(), Features{IPv6: true, RandomFully: true})
+	return NewWithKernel(cfg, l.kernel(), Features{IPv6: true, RandomFully: true, Legacy: l.backend == ModeLegacy})
 }

@@ -27,15 +27,14 @@ func New(cfg Config) (*Proxier, error) {
 		return nil, err
 	}
 	kernel := newCommands(cfg.Mode)
-	randomFully, err := kernel.probe(IPv4)
+	features, noIPv6, err := kernel.probe(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	_, err = kernel.probe(IPv6)
-	if err != nil {
-		cfg.logger().Warn("no IPv6: services are carried out for IPv4 only", "err", err)
+	if noIPv6 != nil {
+		cfg.logger().Warn("no IPv6: services are carried out for IPv4 only", "err", noIPv6)
 	}
-	return NewWithKernel(cfg, kernel, Features{IPv6: err == nil, RandomFully: randomFully}), nil
+	return NewWithKernel(cfg, kernel, features), nil
 }
 
 // NewWithKernel returns a Proxier for a given Kernel.
@@ -82,7 +81,7 @@ func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, cha
 		return err
 	}
 	delete(p.applied, family)
-	a := applier{kernel: p.kernel, family: family, logger: p.cfg.logger(), rejected: rejected}
+	a := applier{p.kernel, family, p.features.chunk(), p.cfg.logger(), rejected, nil}
 	if err := a.apply(ctx, todo); err != nil {
 		return err
 	}

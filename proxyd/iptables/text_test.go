@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"bytes"
+	"log/slog"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -145,6 +146,54 @@ func FuzzReadStanding(f *testing.F) {
 			if strings.HasPrefix(line, "-D ") && !strings.Contains(line, ownPrefix) {
 				t.Errorf("from %q: %q", save, line)
 			}
+		}
+	})
+}
+
+// TestNew probes the commands that this machine has, which touches nothing.
+func TestNew(t *testing.T) {
+	for mode, legacy := range map[string]bool{ModeNFT: false, ModeLegacy: true} {
+		t.Run(mode, func(t *testing.T) {
+			if _, err := exec.LookPath("iptables-" + mode + "-restore"); err != nil {
+				t.Skip(err)
+			}
+			p, err := New(Config{Mode: mode})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.features.Legacy != legacy || !p.features.RandomFully {
+				t.Errorf("got %+v", p.features)
+			}
+		})
+	}
+	t.Run("no iptables", func(t *testing.T) {
+		t.Setenv("PATH", t.TempDir())
+		if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "apt install iptables") {
+			t.Errorf("got %v, want what to install", err)
+		}
+		if err := Cleanup(t.Context(), ModeAuto); err == nil {
+			t.Error("Cleanup without iptables: no error")
+		}
+	})
+	t.Run("no ip6tables", func(t *testing.T) {
+		iptables, err := exec.LookPath("iptables-nft")
+		if err != nil {
+			t.Skip(err)
+		}
+		dir := t.TempDir()
+		for _, name := range []string{"iptables-nft", "iptables-nft-restore", "iptables-nft-save"} {
+			if err := os.Symlink(iptables, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Setenv("PATH", dir)
+		var log bytes.Buffer
+		p, err := New(Config{Mode: ModeNFT, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.features.IPv6 || !strings.Contains(log.String(), "IPv4 only") {
+			t.Errorf("features %+v, log %q", p.features, log.String())
 		}
 	})
 }
