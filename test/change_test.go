@@ -93,7 +93,7 @@ func exchange(conn net.Conn) (answer, error) {
 
 // notFound returns nil if a lookup said that there is no such name.
 func notFound(addrs []string, err error) error {
-	if dnsError := new(net.DNSError); errors.As(err, &dnsError) && dnsError.IsNotFound {
+	if errors.Is(err, errNoSuchName) {
 		return nil
 	}
 	return fmt.Errorf("got %v, want no such name: %w", addrs, err)

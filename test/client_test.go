@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/svcreg/svcreg/test/lab"
 )
 
@@ -79,10 +81,10 @@ func (f *fleet) fetch(host *lab.Host, url string) (string, error) {
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			name, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
+			if err != nil || net.ParseIP(name) != nil {
+				return host.Dial(ctx, network, address)
 			}
-			addrs, err := resolver(host, nameserver1, nameserver2).LookupHost(ctx, name)
+			addrs, err := resolve(host, name, nameserver1, nameserver2)
 			if err != nil {
 				return nil, err
 			}
@@ -133,24 +135,68 @@ func (f *fleet) getUDP(host *lab.Host, address string) (answer, error) {
 	return parseAnswer(string(buffer[:n]))
 }
 
-// resolver returns a stub resolver of a host, which asks the next server when
-// one doesn't answer, as every resolver does.
-func resolver(host *lab.Host, servers ...string) *net.Resolver {
-	next := 0
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		server := servers[next%len(servers)]
-		next++
-		return host.Dial(ctx, network, server)
-	}}
+// errNoSuchName is the answer NXDOMAIN.
+var errNoSuchName = errors.New("no such name")
+
+// lookup returns the addresses of a name, sorted, as node1's DNS has them for
+// a host.
+func (f *fleet) lookup(host *lab.Host, name string) ([]string, error) {
+	return resolve(host, name, nameserver1)
 }
 
-// lookup returns the addresses of a name, sorted, as a host sees them.
-func (f *fleet) lookup(host *lab.Host, name string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
-	defer cancel()
-	addrs, err := resolver(host, nameserver1).LookupHost(ctx, name)
+// resolve returns the addresses of a name, sorted. Like every stub resolver it
+// asks the next server where one doesn't answer, and then all of them again.
+func resolve(host *lab.Host, name string, servers ...string) ([]string, error) {
+	var addrs []string
+	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		question := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
+		response, err := askAny(host, question, append(servers, servers...))
+		if err != nil {
+			return nil, fmt.Errorf("resolve %s: %w", name, err)
+		}
+		for _, rr := range response.Answer {
+			switch rr := rr.(type) {
+			case *dns.A:
+				addrs = append(addrs, rr.A.String())
+			case *dns.AAAA:
+				addrs = append(addrs, rr.AAAA.String())
+			}
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, fmt.Errorf("resolve %s: no address", name)
+	}
 	slices.Sort(addrs)
-	return addrs, err
+	return addrs, nil
+}
+
+// askAny returns the first answer of several servers that says something.
+func askAny(host *lab.Host, question *dns.Msg, servers []string) (response *dns.Msg, err error) {
+	for _, server := range servers {
+		if response, err = ask(host, question, server); err != nil {
+			continue
+		}
+		switch response.Rcode {
+		case dns.RcodeSuccess:
+			return response, nil
+		case dns.RcodeNameError:
+			return nil, errNoSuchName
+		}
+		err = fmt.Errorf("%s says %s", server, dns.RcodeToString[response.Rcode])
+	}
+	return nil, err
+}
+
+// ask sends one query to one server and waits a second for its answer.
+func ask(host *lab.Host, question *dns.Msg, server string) (*dns.Msg, error) {
+	conn, err := host.Dial(context.Background(), "udp", server)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	client := dns.Client{Timeout: time.Second}
+	response, _, err := client.ExchangeWithConn(question, &dns.Conn{Conn: conn})
+	return response, err
 }
 
 // servers asks a URL until every server of a set has answered, or fails.

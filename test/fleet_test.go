@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
 	"github.com/svcreg/svcreg/test/lab"
@@ -149,6 +150,7 @@ func (f *fleet) connect(host *lab.Host, endpoint string) *clientv3.Client {
 	f.t.Helper()
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{endpoint},
+		Logger:    zap.NewNop(),
 		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			return host.Dial(ctx, "tcp", strings.TrimPrefix(address, "http://"))
 		})},

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -35,19 +37,29 @@ func show(ctx context.Context, out io.Writer, node, pod int) error {
 		}
 		fmt.Fprintf(out, "  %-30s %s", url, body)
 	}
+	svcctl, err := beside("svcctl")
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(out, `
 Try more, in another terminal, as root.
 From the pod:
   nsenter -t %[1]d -n -m curl http://my-service.my-ns/
   nsenter -t %[1]d -n -m dig +search SRV _sql._tcp.db.my-ns
 From the node, which has etcd, DNS and the rules:
-  nsenter -t %[2]d -n -m bin/svcctl get services -A
-  nsenter -t %[2]d -n -m bin/svcctl env -n my-ns
+  nsenter -t %[2]d -n -m %[3]s get services -A
+  nsenter -t %[2]d -n -m %[3]s env -n my-ns
   nsenter -t %[2]d -n -m iptables-save -t nat
 
 Ctrl-C ends it, and leaves nothing behind.
-`, pod, node)
+`, pod, node, svcctl)
 	return nil
+}
+
+// beside returns the path of a program that was built with this one.
+func beside(name string) (string, error) {
+	this, err := os.Executable()
+	return filepath.Join(filepath.Dir(this), name), err
 }
 
 // until tries something again until it works or ctx ends.

@@ -4,6 +4,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -96,20 +97,30 @@ func (h *Host) Do(f func()) {
 		h.lab.tb.Fatalf("%s: %v", h.name, err)
 	}
 	defer ns.Close()
-	done := make(chan error)
-	go func() {
-		// The thread is not unlocked, so that it ends with the goroutine and
-		// no other is ever run in this namespace.
-		runtime.LockOSThread()
-		err := netns.Set(ns)
-		if err == nil {
-			f()
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		h.lab.tb.Fatalf("%s: enter namespace: %v", h.name, err)
+	if err := visit(ns, f); err != nil {
+		h.lab.tb.Fatalf("%s: %v", h.name, err)
 	}
+}
+
+// visit runs a function on a thread that is in another network namespace. The
+// thread comes back: should it end, so would the processes that were started
+// on it.
+func visit(ns netns.NsHandle, f func()) error {
+	runtime.LockOSThread()
+	home, err := netns.Get()
+	if err != nil {
+		return fmt.Errorf("own namespace: %w", err)
+	}
+	defer home.Close()
+	if err := netns.Set(ns); err != nil {
+		return fmt.Errorf("enter namespace: %w", err)
+	}
+	f()
+	if err := netns.Set(home); err != nil {
+		return fmt.Errorf("leave namespace: %w", err) // the thread stays locked
+	}
+	runtime.UnlockOSThread()
+	return nil
 }
 
 // Dial opens a connection from the host to an IP address and port.
