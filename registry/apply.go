@@ -60,6 +60,9 @@ func (s *Snapshot) Replace(revision int64, objects iter.Seq[Object]) (*Snapshot,
 // cost is that of the changes, however large the registry.
 func (s *Snapshot) Apply(revision int64, changes ...Change) (*Snapshot, *Changes) {
 	u := update{Snapshot: *s}
+	if len(changes) > 1 {
+		u.owner = &owner{}
+	}
 	u.revision = revision
 	for _, c := range changes {
 		u.put(c)
@@ -82,6 +85,7 @@ func (c *Changes) sort() {
 // update is a snapshot in the making.
 type update struct {
 	Snapshot
+	owner   *owner
 	touched Changes
 }
 
@@ -91,33 +95,33 @@ func (u *update) put(c Change) {
 	}
 	switch c.Kind {
 	case KindService:
-		set(&u.services, c)
+		set(u.owner, &u.services, c)
 		u.touched.Services = append(u.touched.Services, c.Key)
 	case KindEndpoints:
-		set(&u.endpoints, c)
+		set(u.owner, &u.endpoints, c)
 		u.touched.Services = append(u.touched.Services, c.Key)
 	case KindEndpointSlice:
 		u.putSlice(c)
 	case KindPod:
 		u.putPod(c)
 	case KindNode:
-		set(&u.nodes, c)
+		set(u.owner, &u.nodes, c)
 		u.touched.Nodes = append(u.touched.Nodes, c.Key)
 	case KindNamespace:
-		set(&u.namespaces, c)
+		set(u.owner, &u.namespaces, c)
 		u.touched.Namespaces = append(u.touched.Namespaces, c.Key)
 	case KindServiceCIDR:
-		set(&u.serviceCIDRs, c)
+		set(u.owner, &u.serviceCIDRs, c)
 		u.touched.ServiceCIDRs = append(u.touched.ServiceCIDRs, c.Key)
 	}
 }
 
 // set stores or removes the object of a change in the map of its kind.
-func set[V Object](m *Map[Key, V], c Change) {
+func set[V Object](o *owner, m *Map[Key, V], c Change) {
 	if c.Object == nil {
-		*m = m.Without(c.Key)
+		*m = m.without(o, c.Key)
 	} else {
-		*m = m.With(c.Key, c.Object.(V))
+		*m = m.with(o, c.Key, c.Object.(V))
 	}
 }
 
@@ -125,7 +129,7 @@ func (u *update) putSlice(c Change) {
 	if old, ok := u.slices.Get(c.Key); ok {
 		u.regroup(old, nil)
 	}
-	set(&u.slices, c)
+	set(u.owner, &u.slices, c)
 	if c.Object != nil {
 		u.regroup(nil, c.Object.(*Endpoints))
 	}
@@ -146,9 +150,9 @@ func (u *update) regroup(gone, came *Endpoints) {
 		i, _ := slices.BinarySearchFunc(group, came, func(a, b *Endpoints) int { return a.Key.Compare(b.Key) })
 		group = slices.Insert(group, i, came)
 	}
-	u.slicesOf = u.slicesOf.With(slice.Service, group)
+	u.slicesOf = u.slicesOf.with(u.owner, slice.Service, group)
 	if len(group) == 0 {
-		u.slicesOf = u.slicesOf.Without(slice.Service)
+		u.slicesOf = u.slicesOf.without(u.owner, slice.Service)
 	}
 	u.touched.Services = append(u.touched.Services, slice.Service)
 }
@@ -162,9 +166,9 @@ func (u *update) putPod(c Change) {
 		to = c.Object.(*Pod).IPs
 	}
 	if !slices.Equal(from, to) {
-		u.podsByIP = u.podsByIP.move(c.Key, slices.Values(from), slices.Values(to))
+		u.podsByIP = u.podsByIP.move(u.owner, c.Key, slices.Values(from), slices.Values(to))
 	}
-	set(&u.pods, c)
+	set(u.owner, &u.pods, c)
 	u.touched.Pods = append(u.touched.Pods, c.Key)
 }
 
@@ -174,13 +178,13 @@ func (u *update) rebuild(k Key) {
 	var entry *Entry
 	if service, ok := u.services.Get(k); ok {
 		entry = &Entry{Service: service, Subsets: u.subsets(k)}
-		u.entries = u.entries.With(k, entry)
+		u.entries = u.entries.with(u.owner, k, entry)
 	} else {
-		u.entries = u.entries.Without(k)
+		u.entries = u.entries.without(u.owner, k)
 	}
 	u.count(k.Namespace, old, entry)
-	u.byPortalIP = u.byPortalIP.move(k, old.portalIPs(), entry.portalIPs())
-	u.byEndpointIP = u.byEndpointIP.move(k, old.endpointIPs(), entry.endpointIPs())
+	u.byPortalIP = u.byPortalIP.move(u.owner, k, old.portalIPs(), entry.portalIPs())
+	u.byEndpointIP = u.byEndpointIP.move(u.owner, k, old.endpointIPs(), entry.endpointIPs())
 }
 
 // count keeps the number of services of a namespace.
@@ -191,11 +195,11 @@ func (u *update) count(namespace string, old, entry *Entry) {
 	n, _ := u.namespacesUsed.Get(namespace)
 	switch {
 	case old == nil:
-		u.namespacesUsed = u.namespacesUsed.With(namespace, n+1)
+		u.namespacesUsed = u.namespacesUsed.with(u.owner, namespace, n+1)
 	case n == 1:
-		u.namespacesUsed = u.namespacesUsed.Without(namespace)
+		u.namespacesUsed = u.namespacesUsed.without(u.owner, namespace)
 	default:
-		u.namespacesUsed = u.namespacesUsed.With(namespace, n-1)
+		u.namespacesUsed = u.namespacesUsed.with(u.owner, namespace, n-1)
 	}
 }
 

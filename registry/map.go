@@ -4,30 +4,40 @@ import (
 	"hash/maphash"
 	"iter"
 	"math/bits"
+	"slices"
 )
 
 // Map is an immutable hash map. With and Without return a changed map that
 // shares everything else with the receiver, at a cost that grows with the
 // logarithm of the size; Get allocates nothing. The zero Map is empty.
 //
-// It is a hash array mapped trie (Bagwell, "Ideal Hash Trees", 2001).
+// It is a compressed hash array mapped trie (Steindorfer and Vinju,
+// "Optimizing Hash-Array Mapped Tries", 2015): nodes hold entries and children
+// apart, so that the upper nodes, which every change copies, are small.
 type Map[K comparable, V any] struct {
 	root *mapNode[K, V]
 	len  int
 }
 
-// mapNode has a slot for each bit set in bitmap, in the order of the bits.
-// Below the last level, where the hash is used up, slots stand in any order.
+// mapNode has, for each value of the next five bits of a hash, an entry, or a
+// child with the entries that share them, or neither. Both lists are in the
+// order of the bits. Below the last level, where the hash is used up, there
+// are only entries, in any order, and both bit sets are empty.
 type mapNode[K comparable, V any] struct {
-	bitmap uint32
-	slots  []mapSlot[K, V]
+	entryBits, childBits uint32
+	entries              []mapEntry[K, V]
+	children             []*mapNode[K, V]
+	// owner may still change the node in place; nobody else has seen it.
+	owner *owner
 }
 
-// mapSlot is an entry, or a deeper node where child is set.
-type mapSlot[K comparable, V any] struct {
+// owner is whoever makes many changes before anybody sees the result. Its
+// identity is its address. A nil owner copies all that it changes.
+type owner struct{ _ byte }
+
+type mapEntry[K comparable, V any] struct {
 	key   K
 	value V
-	child *mapNode[K, V]
 }
 
 const (
@@ -37,33 +47,31 @@ const (
 
 var mapSeed = maphash.MakeSeed()
 
+func hashOf[K comparable](k K) uint64 { return maphash.Comparable(mapSeed, k) }
+
+// bitAt returns the bit that stands for a hash in a node at a depth; zero below
+// the last level.
+func bitAt(hash uint64, shift uint) uint32 {
+	if shift >= hashBits {
+		return 0
+	}
+	return 1 << (hash >> shift & (1<<levelBits - 1))
+}
+
+// position returns how many bits are set below a bit.
+func position(set, bit uint32) int { return bits.OnesCount32(set & (bit - 1)) }
+
 // Len returns the number of entries.
 func (m Map[K, V]) Len() int { return m.len }
 
 // Get returns the value at k, and whether there is one.
-func (m Map[K, V]) Get(k K) (value V, ok bool) {
-	hash := maphash.Comparable(mapSeed, k)
-	n := m.root
-	for shift := uint(0); n != nil; shift += levelBits {
-		i, found := n.find(k, hash, shift)
-		if !found {
-			return value, false
-		}
-		s := &n.slots[i]
-		if s.child == nil {
-			if s.key == k {
-				return s.value, true
-			}
-			return value, false
-		}
-		n = s.child
-	}
-	return value, false
-}
+func (m Map[K, V]) Get(k K) (value V, ok bool) { return m.root.get(k, hashOf(k)) }
 
 // With returns the map in which k has the value v.
-func (m Map[K, V]) With(k K, v V) Map[K, V] {
-	root, added := m.root.with(mapSlot[K, V]{key: k, value: v}, maphash.Comparable(mapSeed, k), 0)
+func (m Map[K, V]) With(k K, v V) Map[K, V] { return m.with(nil, k, v) }
+
+func (m Map[K, V]) with(o *owner, k K, v V) Map[K, V] {
+	root, added := m.root.with(o, mapEntry[K, V]{k, v}, hashOf(k), 0, hashOf)
 	if added {
 		m.len++
 	}
@@ -71,8 +79,10 @@ func (m Map[K, V]) With(k K, v V) Map[K, V] {
 }
 
 // Without returns the map in which k is absent.
-func (m Map[K, V]) Without(k K) Map[K, V] {
-	root, removed := m.root.without(k, maphash.Comparable(mapSeed, k), 0)
+func (m Map[K, V]) Without(k K) Map[K, V] { return m.without(nil, k) }
+
+func (m Map[K, V]) without(o *owner, k K) Map[K, V] {
+	root, removed := m.root.without(o, k, hashOf(k), 0)
 	if !removed {
 		return m
 	}
@@ -84,120 +94,178 @@ func (m Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) { m.root.each(yield) }
 }
 
-// find returns the slot that k belongs in, and whether it is there. The slot
-// may hold another key with the same hash bits so far.
-func (n *mapNode[K, V]) find(k K, hash uint64, shift uint) (int, bool) {
-	if shift >= hashBits {
-		for i := range n.slots {
-			if n.slots[i].key == k {
-				return i, true
+func (n *mapNode[K, V]) get(k K, hash uint64) (value V, ok bool) {
+	for shift := uint(0); n != nil; shift += levelBits {
+		bit := bitAt(hash, shift)
+		if n.childBits&bit != 0 {
+			n = n.children[position(n.childBits, bit)]
+			continue
+		}
+		if i := n.find(k, bit); i >= 0 {
+			return n.entries[i].value, true
+		}
+		return value, false
+	}
+	return value, false
+}
+
+// find returns where in entries k stands, or -1.
+func (n *mapNode[K, V]) find(k K, bit uint32) int {
+	if bit == 0 {
+		for i := range n.entries {
+			if n.entries[i].key == k {
+				return i
 			}
 		}
-		return len(n.slots), false
+		return -1
 	}
-	bit := uint32(1) << (hash >> shift & (1<<levelBits - 1))
-	return bits.OnesCount32(n.bitmap & (bit - 1)), n.bitmap&bit != 0
+	if i := position(n.entryBits, bit); n.entryBits&bit != 0 && n.entries[i].key == k {
+		return i
+	}
+	return -1
 }
 
-func (n *mapNode[K, V]) with(s mapSlot[K, V], hash uint64, shift uint) (_ *mapNode[K, V], added bool) {
+// edit returns a node that an owner may change: n itself if it is its own
+// already, else a copy. A nil owner still shares the lists with n.
+func (n *mapNode[K, V]) edit(o *owner) *mapNode[K, V] {
 	if n == nil {
-		n = &mapNode[K, V]{}
+		return &mapNode[K, V]{owner: o}
 	}
-	i, found := n.find(s.key, hash, shift)
-	if !found {
-		return n.insert(i, s, hash, shift), true
+	if o != nil && n.owner == o {
+		return n
 	}
-	old := n.slots[i]
-	if old.child == nil && old.key == s.key {
-		return n.replace(i, s), false
+	c := *n
+	c.owner = o
+	if o != nil {
+		c.entries, c.children = slices.Clone(n.entries), slices.Clone(n.children)
 	}
-	below := old.child
-	if below == nil {
-		below, _ = below.with(old, maphash.Comparable(mapSeed, old.key), shift+levelBits)
-	}
-	below, added = below.with(s, hash, shift+levelBits)
-	return n.replace(i, mapSlot[K, V]{child: below}), added
+	return &c
 }
 
-func (n *mapNode[K, V]) without(k K, hash uint64, shift uint) (_ *mapNode[K, V], removed bool) {
+// with returns the node with an entry put in, and whether its key is new. The
+// hash function is needed to move an entry that is in the way further down.
+func (n *mapNode[K, V]) with(o *owner, e mapEntry[K, V], hash uint64, shift uint, hashOf func(K) uint64) (_ *mapNode[K, V], added bool) {
+	c, bit := n.edit(o), bitAt(hash, shift)
+	if c.childBits&bit != 0 {
+		i := position(c.childBits, bit)
+		child, added := c.children[i].with(o, e, hash, shift+levelBits, hashOf)
+		c.children = replaced(o, c.children, i, child)
+		return c, added
+	}
+	if i := c.find(e.key, bit); i >= 0 {
+		c.entries = replaced(o, c.entries, i, e)
+		return c, false
+	}
+	if c.entryBits&bit == 0 {
+		c.entries = inserted(c.entries, position(c.entryBits, bit), e)
+		c.entryBits |= bit
+		return c, true
+	}
+	other := c.entries[position(c.entryBits, bit)]
+	child, _ := (*mapNode[K, V])(nil).with(o, other, hashOf(other.key), shift+levelBits, hashOf)
+	child, _ = child.with(o, e, hash, shift+levelBits, hashOf)
+	c.entryToChild(bit, child)
+	return c, true
+}
+
+// without returns the node with k taken out, nil for an empty one, and whether
+// it was there. A child that is left with one entry becomes that entry.
+func (n *mapNode[K, V]) without(o *owner, k K, hash uint64, shift uint) (_ *mapNode[K, V], found bool) {
 	if n == nil {
+		return nil, false
+	}
+	bit := bitAt(hash, shift)
+	if n.childBits&bit != 0 {
+		return n.withoutBelow(o, k, hash, shift)
+	}
+	i := n.find(k, bit)
+	if i < 0 {
 		return n, false
 	}
-	i, found := n.find(k, hash, shift)
+	if len(n.entries)+len(n.children) == 1 {
+		return nil, true
+	}
+	c := n.edit(o)
+	c.entryBits &^= bit
+	c.entries = removed(c.entries, i)
+	return c, true
+}
+
+// withoutBelow is without for a key that stands in a child, if anywhere.
+func (n *mapNode[K, V]) withoutBelow(o *owner, k K, hash uint64, shift uint) (_ *mapNode[K, V], found bool) {
+	bit := bitAt(hash, shift)
+	i := position(n.childBits, bit)
+	child, found := n.children[i].without(o, k, hash, shift+levelBits)
 	if !found {
 		return n, false
 	}
-	s := n.slots[i]
-	if s.child == nil {
-		if s.key != k {
-			return n, false
-		}
-		return n.remove(i), true
+	c := n.edit(o)
+	if len(child.entries) == 1 && len(child.children) == 0 {
+		c.childToEntry(bit, child.entries[0])
+	} else {
+		c.children = replaced(o, c.children, i, child)
 	}
-	child, removed := s.child.without(k, hash, shift+levelBits)
-	switch {
-	case !removed:
-		return n, false
-	case child == nil:
-		return n.remove(i), true
-	case len(child.slots) == 1 && child.slots[0].child == nil:
-		return n.replace(i, child.slots[0]), true
-	}
-	return n.replace(i, mapSlot[K, V]{child: child}), true
+	return c, true
 }
 
-func (n *mapNode[K, V]) insert(i int, s mapSlot[K, V], hash uint64, shift uint) *mapNode[K, V] {
-	slots := make([]mapSlot[K, V], len(n.slots)+1)
-	copy(slots, n.slots[:i])
-	slots[i] = s
-	copy(slots[i+1:], n.slots[i:])
-	bitmap := n.bitmap
-	if shift < hashBits {
-		bitmap |= 1 << (hash >> shift & (1<<levelBits - 1))
-	}
-	return &mapNode[K, V]{bitmap, slots}
+// entryToChild puts a child in the place of an entry.
+func (n *mapNode[K, V]) entryToChild(bit uint32, child *mapNode[K, V]) {
+	n.entries = removed(n.entries, position(n.entryBits, bit))
+	n.children = inserted(n.children, position(n.childBits, bit), child)
+	n.entryBits &^= bit
+	n.childBits |= bit
 }
 
-func (n *mapNode[K, V]) replace(i int, s mapSlot[K, V]) *mapNode[K, V] {
-	slots := make([]mapSlot[K, V], len(n.slots))
-	copy(slots, n.slots)
-	slots[i] = s
-	return &mapNode[K, V]{n.bitmap, slots}
-}
-
-// remove returns the node without slot i, or nil if that was the last one.
-func (n *mapNode[K, V]) remove(i int) *mapNode[K, V] {
-	if len(n.slots) == 1 {
-		return nil
-	}
-	slots := make([]mapSlot[K, V], len(n.slots)-1)
-	copy(slots, n.slots[:i])
-	copy(slots[i:], n.slots[i+1:])
-	return &mapNode[K, V]{n.bitmap &^ n.nthBit(i), slots}
-}
-
-// nthBit returns the bit of slot i; zero below the last level.
-func (n *mapNode[K, V]) nthBit(i int) uint32 {
-	rest := n.bitmap
-	for range i {
-		rest &= rest - 1
-	}
-	return rest & -rest
+// childToEntry puts an entry in the place of a child.
+func (n *mapNode[K, V]) childToEntry(bit uint32, e mapEntry[K, V]) {
+	n.children = removed(n.children, position(n.childBits, bit))
+	n.entries = inserted(n.entries, position(n.entryBits, bit), e)
+	n.childBits &^= bit
+	n.entryBits |= bit
 }
 
 func (n *mapNode[K, V]) each(yield func(K, V) bool) bool {
 	if n == nil {
 		return true
 	}
-	for i := range n.slots {
-		s := &n.slots[i]
-		if s.child != nil {
-			if !s.child.each(yield) {
-				return false
-			}
-		} else if !yield(s.key, s.value) {
+	for i := range n.entries {
+		if !yield(n.entries[i].key, n.entries[i].value) {
+			return false
+		}
+	}
+	for _, child := range n.children {
+		if !child.each(yield) {
 			return false
 		}
 	}
 	return true
+}
+
+// replaced returns s with another element at i: a copy, unless it has an owner.
+func replaced[T any](o *owner, s []T, i int, v T) []T {
+	if o == nil {
+		s = slices.Clone(s)
+	}
+	s[i] = v
+	return s
+}
+
+// inserted returns a copy of s with one element more, at i.
+func inserted[T any](s []T, i int, v T) []T {
+	c := make([]T, len(s)+1)
+	copy(c, s[:i])
+	c[i] = v
+	copy(c[i+1:], s[i:])
+	return c
+}
+
+// removed returns a copy of s without the element at i; nil for the last one.
+func removed[T any](s []T, i int) []T {
+	if len(s) == 1 {
+		return nil
+	}
+	c := make([]T, len(s)-1)
+	copy(c, s[:i])
+	copy(c[i:], s[i+1:])
+	return c
 }

@@ -44,9 +44,21 @@ func (s *Snapshot) Services() iter.Seq[*Entry] { return values(s.entries) }
 // ByPortalIP returns the service that holds a portal IP, or nil. Where several
 // claim it the one that was created first holds it.
 func (s *Snapshot) ByPortalIP(addr netip.Addr) *Entry {
-	var holder *Entry
-	for k := range s.byPortalIP.at(addr) {
-		if e := s.Service(k); holder == nil || e.Before(holder.Service) {
+	set, ok := s.byPortalIP.sets.Get(addr)
+	if !ok {
+		return nil
+	}
+	holder := s.Service(set.one)
+	if set.more.Len() > 0 {
+		holder = s.oldest(holder, set.more)
+	}
+	return holder
+}
+
+// oldest returns the service that was created first.
+func (s *Snapshot) oldest(holder *Entry, others Map[Key, struct{}]) *Entry {
+	for k := range others.All() {
+		if e := s.Service(k); e.Before(holder.Service) {
 			holder = e
 		}
 	}

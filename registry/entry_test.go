@@ -1,0 +1,87 @@
+package registry
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestBackends(t *testing.T) {
+	addr := func(last byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, last}) }
+	subset := func(ports []EndpointPort, last ...byte) Subset {
+		s := Subset{Ports: ports}
+		for _, l := range last {
+			s.Endpoints = append(s.Endpoints, Endpoint{Addr: addr(l)})
+		}
+		return s
+	}
+	tcp := func(name string, port uint16) []EndpointPort { return []EndpointPort{{name, TCP, port}} }
+	http := Port{Name: "http", Protocol: TCP, Port: 80}
+	unnamed := Port{Protocol: TCP, Port: 80}
+	tests := []struct {
+		name    string
+		ports   []Port
+		subsets []Subset
+		of      Port
+		want    []string
+	}{
+		{"none", []Port{http}, nil, http, nil},
+		{"by name", []Port{http, {Name: "https", Protocol: TCP, Port: 443}}, []Subset{subset([]EndpointPort{{"https", TCP, 8443}, {"http", TCP, 8080}}, 1, 2)}, http, []string{"10.0.0.1:8080", "10.0.0.2:8080"}},
+		{"same name, other protocol", []Port{{"dns", UDP, 53, "", 0}}, []Subset{subset([]EndpointPort{{"dns", TCP, 53}}, 1)}, Port{Name: "dns", Protocol: UDP, Port: 53}, nil},
+		{"both unnamed", []Port{unnamed}, []Subset{subset(tcp("", 8080), 1)}, unnamed, []string{"10.0.0.1:8080"}},
+		{"v1beta1 endpoints of a named port", []Port{http}, []Subset{subset(tcp("", 8080), 1)}, http, []string{"10.0.0.1:8080"}},
+		{"unnamed, other protocol", []Port{http}, []Subset{subset([]EndpointPort{{"", UDP, 53}}, 1)}, http, nil},
+		{"unnamed of a service with two ports", []Port{http, {Name: "x", Protocol: TCP, Port: 1}}, []Subset{subset(tcp("", 8080), 1)}, http, nil},
+		{"other name", []Port{http}, []Subset{subset(tcp("https", 8443), 1)}, http, nil},
+		{"each subset has its port", []Port{http}, []Subset{subset(tcp("http", 8080), 1), subset(tcp("http", 9090), 2)}, http, []string{"10.0.0.1:8080", "10.0.0.2:9090"}},
+		{"twice in two subsets", []Port{http}, []Subset{subset(tcp("http", 8080), 1, 2), subset(tcp("http", 8080), 2, 3)}, http, []string{"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}},
+		{"one address, two ports", []Port{http}, []Subset{subset(tcp("http", 8080), 1), subset(tcp("http", 8081), 1)}, http, []string{"10.0.0.1:8080", "10.0.0.1:8081"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			e := &Entry{&Service{Ports: test.ports}, test.subsets}
+			var got []string
+			for _, b := range e.Backends(test.of) {
+				got = append(got, b.AddrPort().String())
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBackendsByHost(t *testing.T) {
+	port := Port{Protocol: TCP, Port: 80}
+	subset := Subset{Endpoints: []Endpoint{{Host: "a.example.org"}, {Host: "b.example.org"}, {Host: "a.example.org"}}, Ports: []EndpointPort{{"", TCP, 80}}}
+	backends := (&Entry{&Service{Ports: []Port{port}}, []Subset{subset}}).Backends(port)
+	if len(backends) != 2 || backends[0].Host != "a.example.org" || backends[1].Host != "b.example.org" {
+		t.Errorf("got %v, want a and b", backends)
+	}
+	if backends[0].AddrPort().IsValid() {
+		t.Error("a host has no address")
+	}
+}
+
+func TestServes(t *testing.T) {
+	ready, unready := &Endpoint{Ready: true}, &Endpoint{}
+	strict, lax := &Entry{Service: &Service{}}, &Entry{Service: &Service{PublishNotReady: true}}
+	if !strict.Serves(ready) || strict.Serves(unready) || !lax.Serves(unready) {
+		t.Error("ready endpoints serve, others only where the service says so")
+	}
+}
+
+func TestStrings(t *testing.T) {
+	for got, want := range map[string]string{
+		Ref{KindService, Key{"my-ns", "my-service"}}.String(): "Service my-ns/my-service",
+		Ref{KindNode, Key{"", "n1"}}.String():                 "Node n1",
+		KindIPAddress.String():                                "IPAddress",
+		Kind(0).String():                                      "Kind(0)",
+		Kind(99).String():                                     "Kind(99)",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,323 @@
+package registry
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// world makes random objects of a small registry, so that they meet often.
+type world struct {
+	*rand.Rand
+	revision int64
+}
+
+func newWorld(seed uint64) *world { return &world{rand.New(rand.NewPCG(seed, 7)), 1} }
+
+func (w *world) key(prefix string) Key {
+	return Key{fmt.Sprintf("ns%d", w.IntN(3)), fmt.Sprintf("%s%d", prefix, w.IntN(4))}
+}
+
+func (w *world) addrs(net byte) []netip.Addr {
+	addrs := make([]netip.Addr, w.IntN(4))
+	for i := range addrs {
+		addrs[i] = netip.AddrFrom4([4]byte{10, net, 0, byte(w.IntN(6))})
+	}
+	return addrs
+}
+
+// change returns a random change, and counts the revision up.
+func (w *world) change() Change {
+	w.revision++
+	meta := Meta{ModRevision: w.revision, CreateRevision: w.Int64N(4)}
+	meta.Kind = []Kind{KindService, KindEndpoints, KindEndpointSlice, KindPod, KindNode, KindNamespace, KindServiceCIDR}[w.IntN(7)]
+	meta.Key = w.key("x")
+	if w.IntN(3) == 0 {
+		return Delete(meta.Ref())
+	}
+	switch meta.Kind {
+	case KindService:
+		return Put(&Service{Meta: meta, PortalIPs: w.addrs(1)})
+	case KindEndpoints:
+		return Put(&Endpoints{Meta: meta, Service: meta.Key, Subsets: w.subsets()})
+	case KindEndpointSlice:
+		slice := &Endpoints{Meta: meta, Subsets: w.subsets()}
+		if w.IntN(4) > 0 {
+			slice.Service = w.key("x")
+		}
+		return Put(slice)
+	case KindPod:
+		return Put(&Pod{Meta: meta, IPs: w.addrs(2), Finished: w.IntN(3) == 0})
+	case KindNode:
+		return Put(&Node{Meta: meta})
+	case KindNamespace:
+		meta.Key = Key{Name: meta.Namespace}
+		return Put(&Namespace{meta})
+	default:
+		return Put(&ServiceCIDR{meta, []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(w.IntN(3))}), 16)}})
+	}
+}
+
+func (w *world) subsets() []Subset {
+	var endpoints []Endpoint
+	for _, a := range w.addrs(2) {
+		endpoints = append(endpoints, Endpoint{Addr: a})
+	}
+	return []Subset{{Endpoints: endpoints}, {Endpoints: []Endpoint{{Host: "outside.example.org"}}}}
+}
+
+// view is all that can be asked of a snapshot.
+type view struct {
+	Services, Pods, Nodes []Key
+	Entries               map[Key][]Subset
+	Objects               map[Ref]int64
+	Counts                map[Kind]int
+	ByPortalIP, PodByIP   map[netip.Addr]Key
+	ByEndpointIP          map[netip.Addr][]Key
+	Namespaces            map[string]bool
+	Networks              []netip.Prefix
+}
+
+func look(s *Snapshot) view {
+	v := view{
+		Entries: map[Key][]Subset{}, Objects: map[Ref]int64{}, Counts: map[Kind]int{},
+		ByPortalIP: map[netip.Addr]Key{}, PodByIP: map[netip.Addr]Key{}, ByEndpointIP: map[netip.Addr][]Key{},
+		Namespaces: map[string]bool{}, Networks: s.PortalNetworks(),
+	}
+	for e := range s.Services() {
+		v.Services = append(v.Services, e.Key)
+		v.Entries[e.Key] = s.Service(e.Key).Subsets
+	}
+	for p := range s.Pods() {
+		v.Pods = append(v.Pods, s.Pod(p.Key).Key)
+	}
+	for n := range s.Nodes() {
+		v.Nodes = append(v.Nodes, n.Key)
+	}
+	for o := range s.Objects() {
+		v.Objects[o.Ref()] = s.Object(o.Ref()).Metadata().ModRevision
+	}
+	for k := range KindIPAddress + 1 {
+		v.Counts[k] = s.Count(k)
+	}
+	for _, keys := range [][]Key{v.Services, v.Pods, v.Nodes} {
+		slices.SortFunc(keys, Key.Compare)
+	}
+	v.lookAtIndexes(s)
+	return v
+}
+
+func (v *view) lookAtIndexes(s *Snapshot) {
+	for i := range 3 * 6 {
+		a := netip.AddrFrom4([4]byte{10, byte(i / 6), 0, byte(i % 6)})
+		if e := s.ByPortalIP(a); e != nil {
+			v.ByPortalIP[a] = e.Key
+		}
+		if p := s.PodByIP(a); p != nil {
+			v.PodByIP[a] = p.Key
+		}
+		for _, e := range s.ByEndpointIP(a) {
+			v.ByEndpointIP[a] = append(v.ByEndpointIP[a], e.Key)
+		}
+	}
+	for _, name := range []string{"ns0", "ns1", "ns2", "ns3"} {
+		v.Namespaces[name] = s.HasNamespace(name)
+	}
+}
+
+var compareViews = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+}
+
+// However a registry came to be what it is, it looks the same: change by
+// change, in batches, at once, or replaced after something else. And what was
+// is not touched by what comes.
+func TestAllWaysLeadToTheSameSnapshot(t *testing.T) {
+	for seed := range uint64(40) {
+		w := newWorld(seed)
+		single, batched, replaced := &Snapshot{}, &Snapshot{}, &Snapshot{}
+		objects := map[Ref]Object{}
+		var batch []Change
+		var snapshots []*Snapshot
+		var views []view
+		for step := range 120 {
+			c := w.change()
+			if objects[c.Ref] = c.Object; c.Object == nil {
+				delete(objects, c.Ref)
+			}
+			single, _ = single.Apply(w.revision, c)
+			if batch = append(batch, c); step%7 != 6 {
+				continue
+			}
+			batched, _ = batched.Apply(w.revision, batch...)
+			batch = nil
+			now := slices.Collect(values2(objects))
+			replaced, _ = replaced.Replace(w.revision, slices.Values(now))
+			want := look(Build(w.revision, now...))
+			for name, s := range map[string]*Snapshot{"single": single, "batched": batched, "replaced": replaced} {
+				if diff := cmp.Diff(want, look(s), compareViews); diff != "" {
+					t.Fatalf("seed %d, step %d: Build differs from %s (-build +%s):\n%s", seed, step, name, name, diff)
+				}
+			}
+			snapshots, views = append(snapshots, single), append(views, want)
+		}
+		for i, s := range snapshots {
+			if diff := cmp.Diff(views[i], look(s), compareViews); diff != "" {
+				t.Fatalf("seed %d: snapshot %d has changed (-then +now):\n%s", seed, i, diff)
+			}
+		}
+	}
+}
+
+func values2(m map[Ref]Object) func(func(Object) bool) {
+	return func(yield func(Object) bool) {
+		for _, o := range m {
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// Changes names all that looks different, and Replace nothing else.
+func TestChangesNameTheDifference(t *testing.T) {
+	for seed := range uint64(40) {
+		w := newWorld(seed)
+		old := &Snapshot{}
+		for range 60 {
+			var changes []Change
+			for range 1 + w.IntN(3) {
+				changes = append(changes, w.change())
+			}
+			next, touched := old.Apply(w.revision, changes...)
+			_, exact := old.Replace(w.revision, next.Objects())
+			for _, pair := range [][2][]Key{
+				{exact.Services, touched.Services}, {exact.Pods, touched.Pods}, {exact.Nodes, touched.Nodes},
+				{exact.Namespaces, touched.Namespaces}, {exact.ServiceCIDRs, touched.ServiceCIDRs},
+			} {
+				if !slices.IsSortedFunc(pair[1], Key.Compare) || len(slices.Compact(slices.Clone(pair[1]))) != len(pair[1]) {
+					t.Fatalf("seed %d: not a sorted set: %v", seed, pair[1])
+				}
+				for _, k := range pair[0] {
+					if !slices.Contains(pair[1], k) {
+						t.Fatalf("seed %d: %v changed, but only %v are named", seed, k, pair[1])
+					}
+				}
+			}
+			for e := range next.Services() {
+				if o := old.Service(e.Key); !slices.Contains(touched.Services, e.Key) && e != o {
+					t.Fatalf("seed %d: %v has a new entry but isn't named", seed, e.Key)
+				}
+			}
+			old = next
+		}
+	}
+}
+
+func TestReplaceComparesContent(t *testing.T) {
+	old := Build(5, fleetService(0), fleetService(1))
+	same, other := fleetService(0), fleetService(1)
+	other.PublicIPs = []netip.Addr{fleetAddr(192, 1)}
+	s, changes := old.Replace(9, slices.Values([]Object{same, other}))
+	if diff := cmp.Diff(&Changes{Services: []Key{fleetKey(1)}}, changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if s.Revision() != 9 || s.Service(fleetKey(0)) != old.Service(fleetKey(0)) {
+		t.Error("what didn't change isn't shared, or the revision is wrong")
+	}
+	if len(s.Service(fleetKey(1)).PublicIPs) != 1 {
+		t.Error("the same revision hid other content")
+	}
+}
+
+func TestDeleteOfNothing(t *testing.T) {
+	if _, c := Build(1).Apply(2, Delete(Ref{KindService, Key{"a", "b"}}), Delete(Ref{KindPod, Key{"a", "b"}})); !c.Empty() {
+		t.Errorf("changes %+v, want none", c)
+	}
+}
+
+func TestByPortalIPFirstHolder(t *testing.T) {
+	ip := fleetAddr(10, 1)
+	service := func(name string, created int64) *Service {
+		return &Service{Meta: Meta{Kind: KindService, Key: Key{"ns", name}, CreateRevision: created}, PortalIPs: []netip.Addr{ip}}
+	}
+	s := Build(1, service("late", 9), service("b", 3), service("a", 3), service("latest", 10))
+	for _, want := range []string{"a", "b", "late", "latest"} {
+		holder := s.ByPortalIP(ip)
+		if holder == nil || holder.Name != want {
+			t.Fatalf("the holder is %+v, want %s", holder, want)
+		}
+		s, _ = s.Apply(2, Delete(holder.Ref()))
+	}
+	if holder := s.ByPortalIP(ip); holder != nil {
+		t.Errorf("the holder is %+v, want nobody", holder)
+	}
+}
+
+func TestHasNamespace(t *testing.T) {
+	service := func(name string) Object {
+		return &Service{Meta: Meta{Kind: KindService, Key: Key{"used", name}}}
+	}
+	s := Build(1, service("a"), service("b"), &Namespace{Meta{Kind: KindNamespace, Key: Key{Name: "made"}}},
+		&Endpoints{Meta: Meta{Kind: KindEndpoints, Key: Key{"only-endpoints", "a"}}, Service: Key{"only-endpoints", "a"}})
+	for name, want := range map[string]bool{"used": true, "made": true, "only-endpoints": false, "": false, "other": false} {
+		if got := s.HasNamespace(name); got != want {
+			t.Errorf("%q: %v, want %v", name, got, want)
+		}
+	}
+	for i, c := range []Change{Put(service("a")), Delete(service("a").Ref()), Delete(service("b").Ref())} {
+		s, _ = s.Apply(2, c)
+		if got, want := s.HasNamespace("used"), i < 2; got != want {
+			t.Errorf("after change %d: %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestSlicesWinOverEndpoints(t *testing.T) {
+	k := Key{"ns", "a"}
+	part := func(kind Kind, name string, last byte) *Endpoints {
+		return &Endpoints{
+			Meta: Meta{Kind: kind, Key: Key{"ns", name}}, Service: k,
+			Subsets: []Subset{{Endpoints: []Endpoint{{Addr: netip.AddrFrom4([4]byte{10, 0, 0, last})}}}},
+		}
+	}
+	service := &Service{Meta: Meta{Kind: KindService, Key: k}}
+	s := Build(1, service, part(KindEndpoints, "a", 1), part(KindEndpointSlice, "a-z", 3), part(KindEndpointSlice, "a-b", 2))
+	addresses := func() (got []byte) {
+		for a := range s.Service(k).endpointIPs() {
+			got = append(got, a.As4()[3])
+		}
+		return got
+	}
+	if diff := cmp.Diff([]byte{2, 3}, addresses()); diff != "" {
+		t.Errorf("with slices, in the order of their names (-want +got):\n%s", diff)
+	}
+	s, _ = s.Apply(2, Delete(Ref{KindEndpointSlice, Key{"ns", "a-b"}}), Delete(Ref{KindEndpointSlice, Key{"ns", "a-z"}}))
+	if diff := cmp.Diff([]byte{1}, addresses()); diff != "" {
+		t.Errorf("without slices (-want +got):\n%s", diff)
+	}
+}
+
+func TestLookupsDoNotAllocate(t *testing.T) {
+	s := Build(1, fleet(2000)...)
+	there, gone, addr, missing := fleetKey(1234), Key{"ns-1", "nothing"}, fleetAddr(10, 1234), fleetAddr(11, 1)
+	for name, lookup := range map[string]func(){
+		"Service":              func() { _ = s.Service(there) },
+		"Service, missing":     func() { _ = s.Service(gone) },
+		"ByPortalIP":           func() { _ = s.ByPortalIP(addr) },
+		"ByPortalIP, missing":  func() { _ = s.ByPortalIP(missing) },
+		"HasNamespace":         func() { _ = s.HasNamespace("ns-7") },
+		"HasNamespace, absent": func() { _ = s.HasNamespace("nowhere") },
+		"Namespace":            func() { _ = s.Namespace("nowhere") },
+		"Node":                 func() { _ = s.Node("nowhere") },
+	} {
+		if n := testing.AllocsPerRun(100, lookup); n != 0 {
+			t.Errorf("%s: %v allocations, want none", name, n)
+		}
+	}
+}
