@@ -10,6 +10,7 @@ import (
 )
 
 type endpointSliceV1 struct {
+	typeJSON
 	Metadata    metaJSON                   `json:"metadata"`
 	AddressType discoveryv1.AddressType    `json:"addressType"`
 	Endpoints   []discoveryv1.Endpoint     `json:"endpoints"`
@@ -23,6 +24,7 @@ func (w *endpointSliceV1) read(*conversion) metav1.Object {
 }
 
 type endpointSliceV1beta1 struct {
+	typeJSON
 	Metadata    metaJSON                        `json:"metadata"`
 	AddressType discoveryv1beta1.AddressType    `json:"addressType"`
 	Endpoints   []discoveryv1beta1.Endpoint     `json:"endpoints"`
@@ -59,6 +61,7 @@ func endpointSliceFromV1beta1(o *discoveryv1beta1.EndpointSlice) *discoveryv1.En
 }
 
 type serviceCIDRV1 struct {
+	typeJSON
 	Metadata metaJSON                     `json:"metadata"`
 	Spec     networkingv1.ServiceCIDRSpec `json:"spec"`
 }
@@ -68,6 +71,7 @@ func (w *serviceCIDRV1) read(*conversion) metav1.Object {
 }
 
 type ipAddressV1 struct {
+	typeJSON
 	Metadata metaJSON                   `json:"metadata"`
 	Spec     networkingv1.IPAddressSpec `json:"spec"`
 }

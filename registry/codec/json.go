@@ -19,6 +19,12 @@ type wire interface {
 	read(c *conversion) metav1.Object
 }
 
+// nestedWire is one that knows its version.
+type nestedWire interface {
+	wire
+	is(k registry.Kind, version string) bool
+}
+
 func newWire(k registry.Kind, version string) wire {
 	if familyOf(version) == flat {
 		return newFlat(k)
@@ -26,10 +32,23 @@ func newWire(k registry.Kind, version string) wire {
 	return newNested(k, version)
 }
 
+// typeJSON is how an object says its kind and version since v1beta3.
+type typeJSON struct {
+	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion"`
+}
+
+func (w *typeJSON) is(k registry.Kind, version string) bool {
+	return w.Kind == k.String() && w.APIVersion == version
+}
+
 func (c *conversion) readJSON(value []byte) *source {
 	if first := bytes.TrimLeft(value, " \t\r\n"); len(first) == 0 || first[0] != '{' {
 		c.failWith(fmt.Errorf("%s: want a JSON object or Kubernetes protobuf", printable(string(value))))
 		return nil
+	}
+	if src := c.readToday(value); src != nil {
+		return src
 	}
 	var h header
 	if err := json.Unmarshal(value, &h); err != nil {
@@ -41,6 +60,20 @@ func (c *conversion) readJSON(value []byte) *source {
 		return nil
 	}
 	return c.readVersion(version, value)
+}
+
+// readToday reads a value that turns out to be in today's version, which saves
+// looking for the version first; nil for any other and whatever is wrong.
+func (c *conversion) readToday(value []byte) *source {
+	if !bytes.Contains(value, []byte(`"metadata"`)) {
+		return nil
+	}
+	version := versionsOf(c.ref.Kind)[0]
+	w := newNested(c.ref.Kind, version)
+	if err := json.Unmarshal(value, w); err != nil || !w.is(c.ref.Kind, version) {
+		return nil
+	}
+	return &source{typed: w.read(c), version: version}
 }
 
 // readVersion reads the JSON of an object whose version is known.

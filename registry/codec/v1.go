@@ -9,7 +9,7 @@ import (
 
 // newNested returns the shape that a kind has in v1beta3, v1, and today's API
 // groups. A field that one of them renamed is read under both names.
-func newNested(k registry.Kind, version string) wire {
+func newNested(k registry.Kind, version string) nestedWire {
 	switch k {
 	case registry.KindService:
 		return &serviceV1{}
@@ -35,6 +35,7 @@ func newNested(k registry.Kind, version string) wire {
 }
 
 type serviceV1 struct {
+	typeJSON
 	Metadata metaJSON `json:"metadata"`
 	Spec     struct {
 		corev1.ServiceSpec
@@ -53,6 +54,7 @@ func (w *serviceV1) read(*conversion) metav1.Object {
 }
 
 type endpointsV1 struct {
+	typeJSON
 	Metadata metaJSON                `json:"metadata"`
 	Subsets  []corev1.EndpointSubset `json:"subsets"`
 }
@@ -81,6 +83,7 @@ type conditionJSON struct {
 }
 
 type podV1 struct {
+	typeJSON
 	Metadata metaJSON `json:"metadata"`
 	Spec     struct {
 		NodeName   string          `json:"nodeName"`
@@ -115,6 +118,7 @@ func (w *podV1) read(*conversion) metav1.Object {
 }
 
 type nodeV1 struct {
+	typeJSON
 	Metadata metaJSON `json:"metadata"`
 	Status   struct {
 		Addresses  []corev1.NodeAddress `json:"addresses"`
@@ -134,6 +138,7 @@ func (w *nodeV1) read(*conversion) metav1.Object {
 }
 
 type namespaceV1 struct {
+	typeJSON
 	Metadata metaJSON `json:"metadata"`
 }
 
