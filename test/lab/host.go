@@ -83,9 +83,12 @@ func (h *Host) Sysctl(path, value string) {
 	}
 }
 
-// settle waits for no duplicate address detection on an interface.
-func (h *Host) settle(dev string) {
+// up switches an interface on. It can be used at once: its link-local address
+// looks for no duplicates either.
+func (h *Host) up(dev string) {
+	h.lab.tb.Helper()
 	h.Sysctl("net/ipv6/conf/"+dev+"/accept_dad", "0")
+	h.IP("link", "set", dev, "up")
 }
 
 // Do runs a function on a thread of the host. Sockets that it opens belong to

@@ -54,10 +54,8 @@ func missing(programs []string) string {
 func (l *Lab) Link(a, b *Host) {
 	l.tb.Helper()
 	l.ip("link", "add", b.name, "netns", a.ns, "type", "veth", "peer", "name", a.name, "netns", b.ns)
-	a.IP("link", "set", b.name, "up")
-	b.IP("link", "set", a.name, "up")
-	a.settle(b.name)
-	b.settle(a.name)
+	a.up(b.name)
+	b.up(a.name)
 }
 
 // Switch connects hosts to one Ethernet segment. Each has an interface of the
@@ -71,8 +69,7 @@ func (l *Lab) Switch(name string, hosts ...*Host) {
 		l.ip("link", "add", h.name, "netns", bridge.ns, "type", "veth", "peer", "name", name, "netns", h.ns)
 		bridge.IP("link", "set", h.name, "master", "bridge")
 		bridge.IP("link", "set", h.name, "up")
-		h.IP("link", "set", name, "up")
-		h.settle(name)
+		h.up(name)
 	}
 }
 
