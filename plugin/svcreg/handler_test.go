@@ -25,8 +25,8 @@ var theZones = []string{"cluster.local.", "in-addr.arpa.", "ip6.arpa."}
 // newTestHandler returns a handler that answers for some zones, as at
 // 198.51.100.53, and knows no registry yet.
 func newTestHandler(zones ...string) *handler {
-	h := newHandler(&options{zones: zones, ttl: defaultTTL, shortNames: true})
-	h.indexer.servers = parseAddrs([]string{"198.51.100.53"})
+	o := &options{zones: zones, ttl: defaultTTL, shortNames: true}
+	h := newHandler(o, parseAddrs([]string{"198.51.100.53"}))
 	h.next = test.NextHandler(dns.RcodeRefused, nil)
 	h.upstream = internet{h}
 	return h
@@ -309,7 +309,7 @@ func TestSeveralZones(t *testing.T) {
 }
 
 func TestShortNamesOff(t *testing.T) {
-	h := newHandler(&options{zones: theZones, ttl: 5})
+	h := newHandler(&options{zones: theZones, ttl: 5}, nil)
 	h.update(registrytest.Snapshot(t, manifests), nil)
 	run(t, h, []question{
 		{"my-service.my-ns.svc.cluster.local.", dns.TypeA, lines("my-service.my-ns.svc.cluster.local. 5 IN A 10.0.0.11")},
@@ -368,7 +368,7 @@ func TestOtherClass(t *testing.T) {
 
 // A TTL of the stanza is that of all records but the version's.
 func TestTTL(t *testing.T) {
-	h := newHandler(&options{zones: theZones, ttl: 3600, shortNames: true})
+	h := newHandler(&options{zones: theZones, ttl: 3600, shortNames: true}, nil)
 	h.update(registrytest.Snapshot(t, manifests), nil)
 	for _, name := range []string{"my-service.my-ns.svc.cluster.local.", "WEB.my-ns.cluster.local."} {
 		for _, r := range ask(t, h, name, dns.TypeA).Answer {

@@ -20,14 +20,21 @@ type index struct {
 	shortNames bool
 }
 
-// indexer makes indexes. It is only ever used from one goroutine at a time.
+// indexer makes indexes.
 type indexer struct {
 	zones      *zones
+	zoneNodes  []zoneNodes // by zone.number, at no serial yet
 	ttl        uint32
 	shortNames bool
-	// servers are the addresses at which this server can be reached, for the
-	// NS records.
-	servers []netip.Addr
+}
+
+// newIndexer returns an indexer of zones whose servers have some addresses.
+func newIndexer(z *zones, o *options, servers []netip.Addr) indexer {
+	b := indexer{zones: z, ttl: o.ttl, shortNames: o.shortNames}
+	for _, zone := range z.longest {
+		b.zoneNodes = append(b.zoneNodes, newZoneNodes(zone.name, o.ttl, servers))
+	}
+	return b
 }
 
 // next returns the index of a snapshot. The work is that of the changes that
@@ -44,8 +51,9 @@ func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Chang
 			x.put(k, b.trees(s.Service(k)))
 		}
 	}
-	for _, zone := range b.zones.longest {
-		x.zones = append(x.zones, newZoneNodes(zone.name, b.ttl, uint32(s.Revision()), b.servers))
+	x.zones = make([]zoneNodes, len(b.zoneNodes))
+	for i := range x.zones {
+		x.zones[i] = b.zoneNodes[i].at(uint32(s.Revision()))
 	}
 	return x
 }

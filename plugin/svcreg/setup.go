@@ -23,11 +23,12 @@ func setup(c *caddy.Controller) error {
 	if err != nil {
 		return plugin.Error(pluginName, err)
 	}
-	h := newHandler(o)
+	h := newHandler(o, nil)
 	config := dnsserver.GetConfig(c)
 	f := &follower{options: o, handler: h}
 	c.OnStartup(func() error {
-		f.where, h.indexer.servers = whereOf(config), serverAddrs(config.ListenHosts)
+		f.where = whereOf(config)
+		h.indexer = newIndexer(&h.zones, o, serverAddrs(config.ListenHosts))
 		if err := f.start(); err != nil {
 			return plugin.Error(pluginName, err)
 		}
@@ -49,10 +50,11 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// newHandler returns a handler that knows no registry yet.
-func newHandler(o *options) *handler {
+// newHandler returns a handler that knows no registry yet, of a server at some
+// addresses.
+func newHandler(o *options, servers []netip.Addr) *handler {
 	h := &handler{zones: newZones(o.zones), fall: o.fall, upstream: upstreams.New()}
-	h.indexer = indexer{zones: &h.zones, ttl: o.ttl, shortNames: o.shortNames}
+	h.indexer = newIndexer(&h.zones, o, servers)
 	return h
 }
 

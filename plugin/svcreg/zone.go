@@ -108,16 +108,15 @@ type zoneNodes struct {
 	soa []dns.RR
 }
 
-// newZoneNodes returns the names of a zone. The serial is the registry's
-// revision: all servers of one registry agree on it.
-func newZoneNodes(zone string, ttl, serial uint32, servers []netip.Addr) zoneNodes {
+// newZoneNodes returns the names of a zone whose servers have those addresses.
+func newZoneNodes(zone string, ttl uint32, servers []netip.Addr) zoneNodes {
 	var (
 		server = join("ns.dns", zone)
 		ns     = node{owner: server, records: addresses(server, ttl, servers)}
 		soa    = &dns.SOA{
 			Hdr: header(zone, dns.TypeSOA, min(ttl, maxSOATTL)),
 			Ns:  server, Mbox: join("hostmaster", zone),
-			Serial: serial, Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: ttl,
+			Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: ttl,
 		}
 		version = join("dns-version", zone)
 		txt     = &dns.TXT{Hdr: header(version, dns.TypeTXT, schemaTTL), Txt: []string{schemaVersion}}
@@ -127,8 +126,18 @@ func newZoneNodes(zone string, ttl, serial uint32, servers []netip.Addr) zoneNod
 		apex:    node{owner: zone, records: apex, extra: ns.records},
 		ns:      ns,
 		version: node{owner: version, records: []dns.RR{txt}},
-		soa:     []dns.RR{soa},
+		soa:     apex[1:],
 	}
+}
+
+// at returns the names with a serial. It is the registry's revision: all
+// servers of one registry agree on it.
+func (z zoneNodes) at(serial uint32) zoneNodes {
+	soa := *z.soa[0].(*dns.SOA)
+	soa.Serial = serial
+	z.apex.records = []dns.RR{z.apex.records[0], &soa}
+	z.soa = z.apex.records[1:]
+	return z
 }
 
 // find returns the node of the labels below the zone, or nil.

@@ -306,7 +306,12 @@ func TestReadme(t *testing.T) {
 	}
 	for _, block := range blocks {
 		t.Run(strings.TrimSpace(strings.SplitN(block[1], "\n", 2)[0]), func(t *testing.T) {
-			s := start(t, elsewhere(t, block[1], etcd.Endpoint()))
+			corefile := block[1]
+			if !strings.Contains(corefile, "endpoint") { // nothing is at the default one
+				corefile = regexp.MustCompile(`(svcreg [^{\n]+)\n`).ReplaceAllString(corefile, "$1 {\n}\n")
+				corefile = regexp.MustCompile(`(svcreg.*\{)`).ReplaceAllString(corefile, "$1\nendpoint http://127.0.0.1:2379")
+			}
+			s := start(t, elsewhere(t, corefile, etcd.Endpoint()))
 			if _, ok := s.addr("udp").(*net.UDPAddr); !ok {
 				t.Error("it doesn't listen")
 			}
