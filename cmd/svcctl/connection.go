@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -98,7 +99,7 @@ func (c *connection) probe(ctx context.Context, client *clientv3.Client, layout 
 	defer cancel()
 	_, err := client.Get(waiting, layout.Prefix()+"/svcreg/", clientv3.WithKeysOnly())
 	switch {
-	case err == nil, status.Code(err) == codes.PermissionDenied:
+	case err == nil, errors.Is(err, rpctypes.ErrPermissionDenied):
 		return nil
 	case errors.Is(err, context.Canceled):
 		return err
@@ -136,7 +137,7 @@ func (c *connection) explain(err error) error {
 	switch {
 	case write.IsForeign(err):
 		return fmt.Errorf("%w (--write-to-kubernetes overrides this)", err)
-	case errors.Is(err, context.DeadlineExceeded), status.Code(errors.Unwrap(err)) == codes.DeadlineExceeded:
+	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: etcd at %s did not answer within %s", err, strings.Join(c.endpoints, ", "), c.commandTimeout)
 	}
 	return err

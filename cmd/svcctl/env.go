@@ -87,7 +87,9 @@ func (a *app) awaited(ctx context.Context, r *registryClient, e *environment) (*
 		if len(missing) == 0 {
 			return snapshot, nil
 		}
-		if err := r.changed(waiting, snapshot.Revision()+1); err != nil {
+		oneIsEnough := func(*clientv3.Event) (bool, error) { return false, nil }
+		err = r.follow(waiting, r.layout.Dir(registry.KindService), snapshot.Revision()+1, oneIsEnough)
+		if err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
 				return nil, fmt.Errorf("no service with a portal IP in namespace %s%s: %s", e.namespace, e.waited(), strings.Join(missing, ", "))
 			}
@@ -136,20 +138,4 @@ func (a *app) visible(ctx context.Context, r *registryClient, namespace string) 
 		}
 	}
 	return registry.Build(revision, objects...), nil
-}
-
-// changed waits until a service changes at a revision or after it.
-func (r *registryClient) changed(ctx context.Context, revision int64) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	dir := r.layout.Dir(registry.KindService)
-	for response := range r.Watch(clientv3.WithRequireLeader(ctx), dir, clientv3.WithPrefix(), clientv3.WithRev(revision)) {
-		if err := response.Err(); err != nil {
-			return fmt.Errorf("watch %s: %w", dir, err)
-		}
-		if len(response.Events) > 0 {
-			return nil
-		}
-	}
-	return context.Cause(ctx)
 }

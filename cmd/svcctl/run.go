@@ -58,8 +58,13 @@ func (a *app) report(err error) {
 
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "svcctl",
-		Short:         "Write services to a registry in etcd, and see what is there",
+		Use:   "svcctl",
+		Short: "Write services to a registry in etcd, and see what is there",
+		Long: `Write services to a registry in etcd, and see what is there.
+
+The flags that say how to reach etcd are etcdctl's, and so are the variables
+ETCDCTL_ENDPOINTS, ETCDCTL_USER and so on, which count where a flag is not given.
+Exit codes: 0, 1 for what failed, 2 for a command line that is wrong.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,

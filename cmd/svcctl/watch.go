@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -26,25 +25,16 @@ func (a *app) watch(ctx context.Context, r *registryClient, q *query, revision i
 	for _, ref := range q.refs() {
 		wanted[ref] = true
 	}
-	dir := place(r.layout, q.resource.kind, q.namespace)
-	stream := r.Watch(clientv3.WithRequireLeader(ctx), dir, clientv3.WithPrefix(), clientv3.WithRev(revision), clientv3.WithPrevKV())
-	for response := range stream {
-		if err := response.Err(); err != nil {
-			return fmt.Errorf("watch %s: %w", dir, err)
+	err := r.follow(ctx, place(r.layout, q.resource.kind, q.namespace), revision, func(e *clientv3.Event) (bool, error) {
+		if ref, ok := r.layout.Ref(string(e.Kv.Key)); ok && len(wanted) > 0 && !wanted[ref] {
+			return true, nil
 		}
-		for _, e := range response.Events {
-			if ref, ok := r.layout.Ref(string(e.Kv.Key)); ok && len(wanted) > 0 && !wanted[ref] {
-				continue
-			}
-			if err := a.showEvent(r, e, out); err != nil {
-				return err
-			}
-		}
+		return true, a.showEvent(r, e, out)
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil
 	}
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	return err
 }
 
 // showEvent shows one change. What is gone is shown as it was.

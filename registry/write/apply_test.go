@@ -214,6 +214,30 @@ spec: {ports: [{port: 81}]}`)
 	}
 }
 
+// TestApplyAcrossVersions replaces a service of 2014 with one of today.
+func TestApplyAcrossVersions(t *testing.T) {
+	s := newStore(t, "10.0.0.0/24")
+	s.want(write.Created, v1beta1("web", `, "new": "field"`))
+	addr := s.portalIPs("my-ns", "web")
+	s.want(write.Configured, `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: my-ns}
+spec: {ports: [{port: 80}]}`)
+	if got := s.portalIPs("my-ns", "web"); got != addr || s.holder(addr) != "my-ns/web" {
+		t.Errorf("the portal IP went from %s to %s, held by %q", addr, got, s.holder(addr))
+	}
+	if value := s.get("/registry/services/specs/my-ns/web"); !strings.Contains(value, `"apiVersion":"v1"`) || !strings.Contains(value, `"new":"field"`) {
+		t.Errorf("stored: %s", value)
+	}
+}
+
+// TestApplyRefusesWhatIsInvalid goes past svcctl, which would have looked.
+func TestApplyRefusesWhatIsInvalid(t *testing.T) {
+	s := newStore(t, "10.0.0.0/24")
+	s.refused(v1beta1("Web_1", ""), "Service my-ns/Web_1: id: Web_1: want")
+}
+
 func TestApplyLeavesTheDocumentAsItIs(t *testing.T) {
 	s := newStore(t, "10.0.0.0/24")
 	documents, err := codec.ParseDocuments("test.json", []byte(v1beta1("web", "")))

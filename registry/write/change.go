@@ -57,7 +57,7 @@ func (w *Writer) take(c *change) error {
 func (w *Writer) release(ctx context.Context, v *view, c *change, addrs []netip.Addr) error {
 	for _, addr := range addrs {
 		ref := addressRef(addr)
-		response, err := w.client.Get(ctx, w.layout.Key(ref), clientv3.WithRev(v.revision))
+		response, err := w.client.Get(ctx, w.layout.Key(ref))
 		if err != nil {
 			return fmt.Errorf("read %s: %w", ref, err)
 		}

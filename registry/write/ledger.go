@@ -101,14 +101,11 @@ func (l *ledger) sync(ctx context.Context, revision int64) error {
 	if since == 0 {
 		l.holders, l.leaks, l.kubernetes = map[netip.Addr]registry.Key{}, map[netip.Addr]*leak{}, ""
 	}
-	services, err := l.changed(ctx, registry.KindService, since, revision)
+	response, err := l.changed(ctx, since)
 	if err != nil {
 		return err
 	}
-	addresses, err := l.changed(ctx, registry.KindIPAddress, since, revision)
-	if err != nil {
-		return err
-	}
+	services, addresses := response.Responses[0].GetResponseRange().Kvs, response.Responses[1].GetResponseRange().Kvs
 	seen := map[registry.Key]int64{}
 	for _, kv := range services {
 		l.addService(kv, seen)
@@ -116,23 +113,21 @@ func (l *ledger) sync(ctx context.Context, revision int64) error {
 	for _, kv := range addresses {
 		l.addAddress(kv, seen, since == 0)
 	}
-	l.revision, l.complete = revision, since == 0
+	l.revision, l.complete = response.Header.Revision, since == 0
 	return nil
 }
 
-// changed returns what was written of a kind after one revision, up to
-// another.
-func (l *ledger) changed(ctx context.Context, kind registry.Kind, since, revision int64) ([]*mvccpb.KeyValue, error) {
-	dir := l.layout.Dir(kind)
-	options := []clientv3.OpOption{clientv3.WithPrefix(), clientv3.WithRev(revision)}
+// changed returns the services and the IPAddress objects that were written
+// after a revision, both as they are at one moment.
+func (l *ledger) changed(ctx context.Context, since int64) (*clientv3.TxnResponse, error) {
+	options := []clientv3.OpOption{clientv3.WithPrefix()}
 	if since > 0 {
 		options = append(options, clientv3.WithMinModRev(since+1))
 	}
-	response, err := l.client.Get(ctx, dir, options...)
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", dir, err)
-	}
-	return response.Kvs, nil
+	return l.client.Txn(ctx).Then(
+		clientv3.OpGet(l.layout.Dir(registry.KindService), options...),
+		clientv3.OpGet(l.layout.Dir(registry.KindIPAddress), options...),
+	).Commit()
 }
 
 // unreadable stands for the ModRevision of a service that can't be read.
