@@ -132,6 +132,60 @@ func TestFailureIsNotSearched(t *testing.T) {
 	}
 }
 
+// TestFailureDropsTheMemory fails a partial Sync, at once and in the midst of
+// looking for a refused rule: what was planned counts as not done.
+func TestFailureDropsTheMemory(t *testing.T) {
+	failure := newCommandError("iptables-restore", exec.ErrNotFound, "", nil)
+	for name, passing := range map[string]int{"at once": 0, "while searching": 4} {
+		t.Run(name, func(t *testing.T) {
+			k := &failing{Fake: NewFake(), err: func() error { return nil }}
+			w := newWorld(sample...)
+			p := NewWithKernel(Config{}, k, Features{})
+			if err := p.Sync(t.Context(), w.rules, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			k.Refuse = func(rule string) bool { return strings.Contains(rule, "10.1.0.99") }
+			k.runs = 0
+			k.err = func() error {
+				if k.runs > passing {
+					return failure
+				}
+				return nil
+			}
+			bad := sample[0]
+			bad.backends = []string{"10.1.0.98", "10.1.0.99"}
+			w.put(bad)
+			var rejected *RejectedError
+			if err := p.Sync(t.Context(), w.rules, w.changed, nil); !errors.Is(err, failure) || errors.As(err, &rejected) {
+				t.Fatalf("got %v, want %v and no RejectedError", err, failure)
+			}
+			if k.runs != passing+1 {
+				t.Errorf("%d runs, want none after the failure", k.runs)
+			}
+			k.Refuse, k.err = nil, func() error { return nil }
+			w.changed = w.changed[:0]
+			if err := p.Sync(t.Context(), w.rules, w.changed, nil); err != nil {
+				t.Fatal(err)
+			}
+			want := even(sentTo("10.1.0.98:8080"), sentTo("10.1.0.99:8080"))
+			if diff := cmp.Diff(want, k.Trace(packet("10.1.9.9", "10.0.0.1:80", registry.TCP)), roughly); diff != "" {
+				t.Errorf("the Sync after a failure is not a full one (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFullSyncWritesOnlyWhatDiffers(t *testing.T) {
+	n := newNode(t, Config{}, sample...)
+	n.kernel.Inputs()
+	if err := n.proxier.Sync(t.Context(), n.rules, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if inputs := n.kernel.Inputs(); len(inputs) > 0 {
+		t.Errorf("written although it stands already: %q", inputs)
+	}
+}
+
 // TestEverythingRefused checks that a kernel that takes nothing is not asked
 // rule by rule.
 func TestEverythingRefused(t *testing.T) {

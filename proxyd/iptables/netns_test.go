@@ -29,6 +29,7 @@ type lab struct {
 // that it may send.)
 const (
 	client4, client6     = "10.9.0.2", "fd09::2"
+	node4, node6         = "10.9.0.1", "fd09::1"
 	server1v4, server1v6 = "10.1.1.2", "fd01:1::2"
 	server2v4, server2v6 = "10.1.2.2", "fd01:2::2"
 )
@@ -87,6 +88,7 @@ func newLab(t *testing.T, backend string) *lab {
 	l.link(t, "s2", "10.1.2", "fd01:2:")
 	l.in(t, "node", nil, "ip", "route", "add", "default", "via", server1v4)
 	l.in(t, "node", nil, "ip", "-6", "route", "add", "default", "via", server1v6)
+	l.serve(t, "node", node4, node6)
 	l.serve(t, "s1", server1v4, server1v6)
 	l.serve(t, "s2", server2v4, server2v6)
 	return l

@@ -29,6 +29,7 @@ var labServices = []service{
 	{name: "empty", ports: both, portals: []string{"10.0.0.3", "fd00::3"}},
 	{name: "sticky", ports: both, portals: []string{"10.0.0.4", "fd00::4"}, affinity: time.Hour,
 		backends: []string{server1v4, server1v6, server2v4, server2v6}},
+	{name: "own", ports: both, portals: []string{"10.0.0.5", "fd00::5"}, backends: []string{node4, node6}},
 }
 
 // mustSync carries out a world's rules in full.
@@ -47,6 +48,7 @@ func TestReal(t *testing.T) {
 		mustSync(t, p, w)
 		t.Run("reach all endpoints", l.testReach)
 		t.Run("hairpin", l.testHairpin)
+		t.Run("the node itself", l.testOwn)
 		t.Run("public address", l.testPublic)
 		t.Run("no endpoints", l.testRefused)
 		t.Run("affinity", l.testAffinity)
@@ -77,6 +79,20 @@ func (l *lab) testHairpin(t *testing.T) {
 			server, _, err := l.ask(t, "s1", network, to)
 			if err != nil || server != want {
 				t.Errorf("%s to %s reaches %q (%v), want %s", network, to, server, err, want)
+			}
+		}
+	}
+}
+
+// testOwn reaches a server on the node by its portal IP.
+func (l *lab) testOwn(t *testing.T) {
+	for _, from := range []string{"node", "client"} {
+		for _, network := range []string{"tcp", "udp"} {
+			for to, want := range map[string]string{"10.0.0.5:80": node4, "[fd00::5]:80": node6} {
+				server, _, err := l.ask(t, from, network, to)
+				if err != nil || server != want {
+					t.Errorf("%s from %s to %s reaches %q (%v), want %s", network, from, to, server, err, want)
+				}
 			}
 		}
 	}

@@ -169,3 +169,24 @@ func TestAffinity(t *testing.T) {
 		t.Errorf("the client stays with an endpoint that is gone (-want +got):\n%s", diff)
 	}
 }
+
+// TestHairpinPrograms runs the BPF programs over addresses that differ in one
+// byte, wherever that is.
+func TestHairpinPrograms(t *testing.T) {
+	for program, text := range map[string]string{hairpin4: "10.1.2.3", hairpin6: "fd01:203:405:607:809:a0b:c0d:e0f"} {
+		a := netip.MustParseAddr(text)
+		runs := func(b netip.Addr) bool {
+			return walk{}.runs(program, flight{Packet: Packet{From: a, To: netip.AddrPortFrom(b, 80)}})
+		}
+		if !runs(a) {
+			t.Errorf("no match for %v to itself", a)
+		}
+		for i := range a.AsSlice() {
+			other := a.AsSlice()
+			other[i] ^= 0x10
+			if b, _ := netip.AddrFromSlice(other); runs(b) {
+				t.Errorf("a match for %v to %v", a, b)
+			}
+		}
+	}
+}
