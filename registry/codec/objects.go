@@ -95,7 +95,7 @@ func (c *conversion) serviceCIDR(meta registry.Meta, o *networkingv1.ServiceCIDR
 
 func (c *conversion) ipAddress(meta registry.Meta, o *networkingv1.IPAddress) *registry.IPAddress {
 	a := &registry.IPAddress{Meta: meta, Addr: c.addr("metadata.name", meta.Name)}
-	if parent := o.Spec.ParentRef; parent != nil && parent.Group == "" && parent.Resource == "services" {
+	if parent := o.Spec.ParentRef; parent != nil && parent.Group == "" && parent.Resource == "services" && parent.Name != "" {
 		a.Service = registry.Key{Namespace: parent.Namespace, Name: parent.Name}
 	}
 	return a

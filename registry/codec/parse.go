@@ -70,8 +70,8 @@ func partValues(data []byte) ([]any, error) {
 	var asJSON error
 	if first, _ := rootOf(data); first == '{' || first == '[' {
 		var values []any
-		if values, asJSON = jsonValues(data); asJSON == nil {
-			return values, nil
+		if values, asJSON = jsonValues(data); values != nil || asJSON == nil {
+			return values, asJSON
 		}
 	}
 	text, err := yamlToJSON(data)
@@ -91,7 +91,7 @@ func jsonValues(text []byte) ([]any, error) {
 		var v any
 		switch err := d.Decode(&v); {
 		case errors.Is(err, io.EOF):
-			return values, nil
+			return values, twice(text)
 		case err != nil:
 			return nil, jsonSyntax(text, err)
 		}
@@ -176,6 +176,9 @@ func (p *parser) document(t tree) error {
 	d := &Document{file: p.file, version: h.APIVersion, tree: t}
 	if err := d.readKey(kind); err != nil {
 		return p.wrap(err)
+	}
+	if err := t.twiceInAnyCase(); err != nil {
+		return p.wrap(fmt.Errorf("%s: %w", d.ref, err))
 	}
 	c := newConversion(p.file, d.ref)
 	if c.readTree(d) == nil {

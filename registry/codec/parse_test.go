@@ -110,6 +110,8 @@ func TestParseDocumentsErrors(t *testing.T) {
 		{"{kind: Service, apiVersion: v1beta1, id: a}\n{kind: Pod}", "f: document 1 (line 1): JSON: line 1: invalid character 'k' looking for beginning of object key string"},
 		{"&a {kind: Service, apiVersion: v1beta1, id: a}\n{kind: Pod}", "f: document 1 (line 1): yaml: line 1: did not find expected key"},
 		{"  kind: Service\n  apiVersion: v1beta1\n  id: a\nport: 80\n", "f: document 1 (line 1): yaml: line 4: indented less than the document begins"},
+		{`{"kind":"Service","apiVersion":"v1beta1","id":"a","ports":[{"port":80,"port":81}]}`, "f: document 1 (line 1): JSON: the field port is there twice"},
+		{`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"Port":81}`, "f: document 1 (line 1): Service default/a: JSON: the field port is there twice, as Port too"},
 		{`{"kind":"Secret","apiVersion":"v1"}`, "f: document 1 (line 1): kind: Secret: want one of Service, Endpoints, EndpointSlice, Pod, Node, Namespace, ServiceCIDR, IPAddress"},
 		{`{"apiVersion":"v1"}`, "f: document 1 (line 1): kind: missing: want one of Service, Endpoints, EndpointSlice, Pod, Node, Namespace, ServiceCIDR, IPAddress"},
 		{`{"kind":"service","apiVersion":"v1"}`, "f: document 1 (line 1): kind: service: want one of Service, Endpoints, EndpointSlice, Pod, Node, Namespace, ServiceCIDR, IPAddress"},
@@ -208,8 +210,17 @@ func TestParseValue(t *testing.T) {
 	if want := `{"future":{"big":123456789012345678901234567890,"exact":1.10},"html":"<&>","port":80}`; err != nil || string(got) != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
 	}
-	if _, err := ParseValue(serviceRef, []byte(`{"kind":"Pod"}`)); err == nil {
-		t.Error("a Pod was taken for a Service")
+	for value, want := range map[string]string{
+		`{"kind":"Pod"}`:                       "kind: Pod: want Service, as the key says",
+		`{"id":"x","port":80,"port":81}`:       "JSON: the field port is there twice",
+		`{"metadata":{},"spec":{"a":1,"A":1}}`: "JSON: the field a is there twice, as A too",
+	} {
+		if _, err := ParseValue(serviceRef, []byte(value)); err == nil || err.Error() != serviceRef.String()+": "+want {
+			t.Errorf("%s: error %v, want %s", value, err, want)
+		}
+	}
+	if _, err := ParseValue(serviceRef, []byte(`{"id":"x","labels":{"app":"a","App":"b"}}`)); err != nil {
+		t.Errorf("labels: %v", err)
 	}
 }
 

@@ -130,11 +130,18 @@ func (c *conversion) servicePort(path string, p *corev1.ServicePort) registry.Po
 // port. A number may stand in a string.
 func (c *conversion) targetPort(path string, p intstr.IntOrString) string {
 	if p.Type == intstr.String {
-		if n, err := strconv.ParseInt(p.StrVal, 10, 32); err == nil {
-			p = intstr.FromInt32(int32(n))
-		} else {
+		if !isNumber(p.StrVal) {
 			return p.StrVal
 		}
+		if p.StrVal == "" {
+			return ""
+		}
+		number, err := strconv.ParseUint(p.StrVal, 10, 16)
+		if err != nil {
+			c.fail(path, p.StrVal, wantPort)
+			return ""
+		}
+		p.IntVal = int32(number)
 	}
 	if number := c.optionalPort(path, p.IntVal); number != 0 {
 		return strconv.Itoa(int(number))

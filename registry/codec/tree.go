@@ -14,7 +14,8 @@ import (
 // case, as encoding/json does.
 type tree map[string]any
 
-// decode reads the one JSON object that text is.
+// decode reads the one JSON object that text is. A field that is written twice
+// is an error: which one counts would be a guess.
 func (t *tree) decode(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -27,7 +28,10 @@ func (t *tree) decode(text []byte) error {
 	if *t == nil {
 		return errors.New("JSON: want an object")
 	}
-	return nil
+	if err := twice(text); err != nil {
+		return err
+	}
+	return t.twiceInAnyCase()
 }
 
 func (t tree) encode() ([]byte, error) {

@@ -70,10 +70,7 @@ func (c *conversion) checkPortalIPs(o *corev1.Service, s *registry.Service) {
 // checkTargetPort checks the name of a container's port; numbers were checked
 // when they were read.
 func (c *conversion) checkTargetPort(path string, p intstr.IntOrString) {
-	if p.Type != intstr.String || p.StrVal == "" {
-		return
-	}
-	if _, err := strconv.Atoi(p.StrVal); err != nil {
+	if p.Type == intstr.String && !isNumber(p.StrVal) {
 		c.checkText(path, p.StrVal, isServiceName, wantPort+", or a port's name: at most 15 lower-case letters, digits and dashes")
 	}
 }

@@ -44,6 +44,8 @@ func TestValidate(t *testing.T) {
 		{svc(`"ports":[{"name":"A_","port":80}]`), service + "spec.ports[0].name: A_: want " + wantLabel},
 		{svc(`"ports":[{"port":80,"targetPort":"too-long-for-a-port"}]`), service + "spec.ports[0].targetPort: too-long-for-a-port: want 1 to 65535, or a port's name: at most 15 lower-case letters, digits and dashes"},
 		{svc(`"ports":[{"port":80,"targetPort":"70000"}]`), service + "spec.ports[0].targetPort: 70000: want 1 to 65535"},
+		{svc(`"ports":[{"port":80,"targetPort":"99999999999"}]`), service + "spec.ports[0].targetPort: 99999999999: want 1 to 65535"},
+		{svc(`"ports":[{"port":80,"targetPort":"-5"}]`), service + "spec.ports[0].targetPort: -5: want 1 to 65535, or a port's name: at most 15 lower-case letters, digits and dashes"},
 		{svc(`"ports":[{"port":80}],"type":"Other"`), service + "spec.type: Other: want ClusterIP, NodePort, LoadBalancer or ExternalName"},
 		{svc(`"type":"ExternalName"`), service + "spec.externalName: missing: want a DNS name"},
 		{svc(`"type":"ExternalName","externalName":"a","clusterIP":"10.0.0.1"`), service + "spec.clusterIP: 10.0.0.1: want none for a service of type ExternalName"},
