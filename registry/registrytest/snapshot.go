@@ -1,3 +1,5 @@
+// Package registrytest helps tests of everything that reads or writes a
+// registry: an etcd in the process, and snapshots written as manifests.
 package registrytest
 
 import (
