@@ -175,10 +175,10 @@ func (f *fleet) start(args ...string) (stop func(os.Signal)) {
 		})
 	}
 	f.t.Cleanup(func() {
-		stop(syscall.SIGTERM)
 		if f.t.Failed() {
-			f.t.Logf("proxyd said:\n%s", &log)
+			f.t.Logf("proxyd said:\n%s\nand there stands:\n%s", &log, f.iptables("nft", "-save"))
 		}
+		stop(syscall.SIGTERM)
 	})
 	f.eventually("proxyd listens", func() error {
 		conn, err := f.node.Dial(f.t.Context(), "tcp", "127.0.0.1:10256")
