@@ -64,7 +64,7 @@ func (w *Writer) claimNamed(ctx context.Context, v *view, networks []netip.Prefi
 			return nil, &OutsideError{addr, networks}
 		}
 		err := w.ledger.at(ctx, v.revision, func() error {
-			if holder, held := w.ledger.holders[addr]; held && holder != v.ref.Key {
+			if holder, held := w.ledger.holders[addr]; held {
 				return &TakenError{addr, holder}
 			}
 			claims = append(claims, claim{addr, w.ledger.leaks[addr]})

@@ -84,7 +84,7 @@ const (
 	// other write succeeds each time, so hundreds of writers all get through.
 	maxAttempts = 100
 	// maxPause bounds the pause before a new attempt.
-	maxPause = 100 * time.Millisecond
+	maxPause = 50 * time.Millisecond
 )
 
 // untilDone makes attempts until one is done or fails. Pauses between them
@@ -99,7 +99,7 @@ func (w *Writer) untilDone(ctx context.Context, attempt func() (done bool, err e
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(time.Duration(w.random(uint64(longest)))):
+		case <-time.After(time.Duration(w.random(uint64(longest)))): //nolint:gosec // at most maxPause
 		}
 	}
 	return fmt.Errorf("%w, for %d attempts", ErrConflict, maxAttempts)
