@@ -157,14 +157,14 @@ func (n *mapNode[K, V]) with(o *owner, e mapEntry[K, V], hash uint64, shift uint
 		return c, false
 	}
 	if c.entryBits&bit == 0 {
-		c.entries = inserted(c.entries, position(c.entryBits, bit), e)
+		c.entries = inserted(o, c.entries, position(c.entryBits, bit), e)
 		c.entryBits |= bit
 		return c, true
 	}
 	other := c.entries[position(c.entryBits, bit)]
 	child, _ := (*mapNode[K, V])(nil).with(o, other, hashOf(other.key), shift+levelBits, hashOf)
 	child, _ = child.with(o, e, hash, shift+levelBits, hashOf)
-	c.entryToChild(bit, child)
+	c.entryToChild(o, bit, child)
 	return c, true
 }
 
@@ -187,7 +187,7 @@ func (n *mapNode[K, V]) without(o *owner, k K, hash uint64, shift uint) (_ *mapN
 	}
 	c := n.edit(o)
 	c.entryBits &^= bit
-	c.entries = removed(c.entries, i)
+	c.entries = removed(o, c.entries, i)
 	return c, true
 }
 
@@ -201,7 +201,7 @@ func (n *mapNode[K, V]) withoutBelow(o *owner, k K, hash uint64, shift uint) (_ 
 	}
 	c := n.edit(o)
 	if len(child.entries) == 1 && len(child.children) == 0 {
-		c.childToEntry(bit, child.entries[0])
+		c.childToEntry(o, bit, child.entries[0])
 	} else {
 		c.children = replaced(o, c.children, i, child)
 	}
@@ -209,17 +209,17 @@ func (n *mapNode[K, V]) withoutBelow(o *owner, k K, hash uint64, shift uint) (_ 
 }
 
 // entryToChild puts a child in the place of an entry.
-func (n *mapNode[K, V]) entryToChild(bit uint32, child *mapNode[K, V]) {
-	n.entries = removed(n.entries, position(n.entryBits, bit))
-	n.children = inserted(n.children, position(n.childBits, bit), child)
+func (n *mapNode[K, V]) entryToChild(o *owner, bit uint32, child *mapNode[K, V]) {
+	n.entries = removed(o, n.entries, position(n.entryBits, bit))
+	n.children = inserted(o, n.children, position(n.childBits, bit), child)
 	n.entryBits &^= bit
 	n.childBits |= bit
 }
 
 // childToEntry puts an entry in the place of a child.
-func (n *mapNode[K, V]) childToEntry(bit uint32, e mapEntry[K, V]) {
-	n.children = removed(n.children, position(n.childBits, bit))
-	n.entries = inserted(n.entries, position(n.entryBits, bit), e)
+func (n *mapNode[K, V]) childToEntry(o *owner, bit uint32, e mapEntry[K, V]) {
+	n.children = removed(o, n.children, position(n.childBits, bit))
+	n.entries = inserted(o, n.entries, position(n.entryBits, bit), e)
 	n.childBits &^= bit
 	n.entryBits |= bit
 }
@@ -250,19 +250,35 @@ func replaced[T any](o *owner, s []T, i int, v T) []T {
 	return s
 }
 
-// inserted returns a copy of s with one element more, at i.
-func inserted[T any](s []T, i int, v T) []T {
-	c := make([]T, len(s)+1)
+// slack is how many elements an owner leaves room for: most nodes take in a
+// few more while a large map is made.
+const slack = 4
+
+// inserted returns s with one element more, at i: a copy, unless it has an
+// owner and room.
+func inserted[T any](o *owner, s []T, i int, v T) []T {
+	if o != nil && len(s) < cap(s) {
+		return slices.Insert(s, i, v)
+	}
+	room := len(s) + 1
+	if o != nil {
+		room = len(s) + slack
+	}
+	c := make([]T, len(s)+1, room)
 	copy(c, s[:i])
 	c[i] = v
 	copy(c[i+1:], s[i:])
 	return c
 }
 
-// removed returns a copy of s without the element at i; nil for the last one.
-func removed[T any](s []T, i int) []T {
+// removed returns s without the element at i, nil for the last one: a copy,
+// unless it has an owner.
+func removed[T any](o *owner, s []T, i int) []T {
 	if len(s) == 1 {
 		return nil
+	}
+	if o != nil {
+		return slices.Delete(s, i, i+1)
 	}
 	c := make([]T, len(s)-1)
 	copy(c, s[:i])
