@@ -187,7 +187,7 @@ func TestObjects(t *testing.T) {
 		{"pod v1beta1, unknown", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1beta1","id":"b","currentState":{"Condition":[{"kind":"Ready","status":"Unknown"}]}}`, &registry.Pod{}},
 		{"pod v1beta1, ended", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1beta1","id":"b","currentState":{"status":"Terminated"}}`, &registry.Pod{Finished: true}},
 		{"pod v1", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"b"},"spec":{"nodeName":"node-1",` + v1Containers + `},
-			"status":{"phase":"Running","conditions":[{"type":"Initialized","status":"False"},{"type":"Ready","status":"True"}],"hostIP":"192.0.2.1","podIP":"192.0.2.8","podIPs":[{"ip":"192.0.2.8"},{"ip":"2001:db8::8"}]}}`, &dual},
+			"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"},{"type":"Initialized","status":"False"}],"hostIP":"192.0.2.1","podIP":"192.0.2.8","podIPs":[{"ip":"192.0.2.8"},{"ip":"2001:db8::8"}]}}`, &dual},
 		{"pod v1beta3", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1beta3","metadata":{"name":"b"},"spec":{"host":"node-1",` + v1Containers + `},
 			"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"hostIP":"192.0.2.1","podIP":"192.0.2.8"}}`, &pod},
 		{"pod leaving", ref(registry.KindPod, "a", "b"), `{"apiVersion":"v1","metadata":{"deletionTimestamp":"2024-01-01T00:00:00Z"},"status":{"phase":"Succeeded"}}`,
