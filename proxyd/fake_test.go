@@ -84,11 +84,14 @@ type world struct {
 	t        *testing.T
 	kernel   *fakeKernel
 	snapshot *registry.Snapshot
-	listen   func() (sockets, error)
 	deleted  []string // UDP flows, of those in flows
 	flows    []string // "TO SERVER"
 	notes    []string // what systemd was told
 	log      bytes.Buffer
+
+	mu       sync.Mutex // a timer of the loop does not order what the test did
+	sockets  func() (sockets, error)
+	noDelete error
 }
 
 const (
@@ -114,19 +117,44 @@ func inWorld(t *testing.T, test func(w *world)) {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, kernel: &fakeKernel{start: time.Now()}, snapshot: registry.Build(0)}
-	w.listen = func() (sockets, error) { return listeners{}, nil }
+	w.sockets = func() (sockets, error) { return listeners{}, nil }
 	logger := slog.New(slog.NewTextHandler(&w.log, nil))
 	told := newTeller(logger)
 	told.send = func(state string) { w.notes = append(w.notes, state) }
 	w.loop = &loop{
 		min: minPeriod, full: fullPeriod, inbox: newInbox(), kernel: w.kernel, metrics: newMetrics(), told: told, logger: logger,
 		flows:  &staleFlows{deleteUDP: w.deleteUDP, deleted: func(int) {}},
-		policy: &policy{listening: func() (sockets, error) { return w.listen() }, logger: logger},
+		policy: &policy{listening: w.listening, logger: logger},
 	}
 	return w
 }
 
+// listen sets what the loop hears of sockets.
+func (w *world) listen(f func() (sockets, error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sockets = f
+}
+
+func (w *world) listening() (sockets, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sockets()
+}
+
+// keepFlows makes deleting flows fail; nil mends it.
+func (w *world) keepFlows(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noDelete = err
+}
+
 func (w *world) deleteUDP(stale func(to, server netip.AddrPort) bool) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.noDelete != nil {
+		return 0, w.noDelete
+	}
 	var left []string
 	for _, flow := range w.flows {
 		to, server, _ := strings.Cut(flow, " ")

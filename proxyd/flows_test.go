@@ -94,12 +94,11 @@ func TestFlowsAreTriedAgain(t *testing.T) {
 		w.began()
 		w.write(service("dns", "10.0.0.53", "UDP"), endpoints("dns", "10.1.0.1"))
 		w.pass(time.Second)
-		right := w.loop.flows.deleteUDP
-		w.loop.flows.deleteUDP = func(func(to, server netip.AddrPort) bool) (int, error) { return 0, errors.New("interrupted") }
+		w.keepFlows(errors.New("interrupted"))
 		w.flows = []string{"10.0.0.53:80 10.1.0.1:8080"}
 		w.write(gone(registry.KindService, "dns"))
 		w.pass(time.Second)
-		w.loop.flows.deleteUDP = right
+		w.keepFlows(nil)
 		w.pass(2 * maxPause)
 		w.deletes("in a while", "10.0.0.53:80 10.1.0.1:8080")
 	})

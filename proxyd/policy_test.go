@@ -60,25 +60,25 @@ func TestPortsOfProcessesAreLeftAlone(t *testing.T) {
 			asked++
 			return listeners{public: true}, nil
 		}
-		w.listen = free
+		w.listen(free)
 		w.inbox.move([]netip.Addr{public.Addr})
 		w.write(service("first", "10.0.0.1", "TCP"))
 		w.pass(time.Minute)
 		if asked != 0 {
 			t.Errorf("asked %d times for sockets that matter to nobody", asked)
 		}
-		w.listen = taken
+		w.listen(taken)
 		w.write(service("first", "10.0.0.1", "TCP", "192.0.2.1"))
 		w.pass(time.Second)
 		w.has("taken from the start", public, false)
 		w.logged("a process of this node listens there", 1)
-		w.listen = free
+		w.listen(free)
 		w.pass(recheckPeriod)
 		w.has("free again", public, true)
-		w.listen = taken
+		w.listen(taken)
 		w.pass(recheckPeriod)
 		w.has("taken again", public, false)
-		w.listen = func() (sockets, error) { return listeners{}, errors.New("no /proc") }
+		w.listen(func() (sockets, error) { return listeners{}, errors.New("no /proc") })
 		w.kernel.took()
 		w.pass(recheckPeriod)
 		w.want("nobody can tell")
@@ -99,7 +99,7 @@ func TestRecheckIsCheap(t *testing.T) {
 		w.pass(time.Second)
 		w.kernel.took()
 		asked := 0
-		w.listen = func() (sockets, error) { asked++; return listeners{}, nil }
+		w.listen(func() (sockets, error) { asked++; return listeners{}, nil })
 		w.pass(5 * recheckPeriod)
 		if asked != 0 {
 			t.Errorf("asked %d times for sockets of a service that is gone", asked)

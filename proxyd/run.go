@@ -63,6 +63,9 @@ func newProgram(ctx context.Context, c Config) (_ *program, err error) {
 	if err = c.Validate(); err != nil {
 		return p, err
 	}
+	if off := node.NotForwarding(); len(off) > 0 && c.ProxyMode != None {
+		p.logger.Warn("this node does not forward packets: services work from the node itself, not through it", "sysctls_off", off)
+	}
 	inbox, metrics := newInbox(), newMetrics()
 	if p.addrs, err = newAddrWatch(inbox, p.logger); err != nil {
 		return p, err
@@ -104,9 +107,6 @@ func (p *program) listen(ctx context.Context, c *Config, b *inbox, m *metrics) e
 // run runs the tasks: the servers around the others, so that they answer to
 // the end.
 func (p *program) run(ctx context.Context) error {
-	if off := node.NotForwarding(); len(off) > 0 {
-		p.logger.Warn("this node does not forward packets: services work from the node itself, not through it", "sysctls_off", off)
-	}
 	p.told.status("waiting for the registry")
 	around, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
