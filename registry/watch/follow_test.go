@@ -63,6 +63,7 @@ func TestEmptyRegistry(t *testing.T) {
 
 func TestEveryChangeInOrder(t *testing.T) {
 	_, client := startEtcd(t)
+	putService(t, client, "listed", "10.0.1.1") // the list has it; it must not come again
 	h := start(t, client)
 	h.awaitSynced()
 	var last int64
