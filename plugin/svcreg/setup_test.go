@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	clog "github.com/coredns/coredns/plugin/pkg/log"
+	"github.com/miekg/dns"
+	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 func TestServerAddrs(t *testing.T) {
@@ -34,6 +37,22 @@ func TestServerAddrs(t *testing.T) {
 	if len(everywhere) == 0 || slices.ContainsFunc(everywhere, netip.Addr.IsUnspecified) {
 		t.Errorf("a server that is bound to nothing is at %v", everywhere)
 	}
+}
+
+// After a reload without etcd the answers are those of the instance before.
+// The first snapshot of its own replaces them all: what that differs from is
+// an empty one.
+func TestFirstSnapshotReplacesInherited(t *testing.T) {
+	f := &follower{handler: newTestHandler(theZones...)}
+	f.handler.update(registrytest.Snapshot(t, manifests), nil)
+	k := registry.Key{Namespace: "ns", Name: "only"}
+	only := registry.Build(1, portalService(k, netip.MustParseAddr("10.0.0.1")))
+	f.notify(only, &registry.Changes{Services: []registry.Key{k}})
+	f.notify(only, &registry.Changes{})
+	run(t, f.handler, []question{
+		{"only.ns.svc.cluster.local.", dns.TypeA, lines("only.ns.svc.cluster.local. 5 IN A 10.0.0.1")},
+		{"my-service.my-ns.svc.cluster.local.", dns.TypeA, "NXDOMAIN aa\nns: " + strings.Replace(clusterSOA, " 29 ", " 1 ", 1)},
+	})
 }
 
 // The registry's packages speak through CoreDNS's log.

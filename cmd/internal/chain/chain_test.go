@@ -199,6 +199,9 @@ func TestMetrics(t *testing.T) {
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
 	etcd.put("specs/my-ns/bad", "this is no service")
 	s := start(t, corefile(etcd.Endpoint(), ""))
+	for deadline := time.Now().Add(5 * time.Second); gather(t, "coredns_svcreg_synced") == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond) // it answers once it has listed, and follows a moment later
+	}
 	for name, want := range map[string]float64{
 		"coredns_svcreg_synced":                1,
 		"coredns_svcreg_objects":               1,
