@@ -128,6 +128,18 @@ func TestInterleavedWrites(t *testing.T) {
 			err:   "service my-ns/web holds it",
 			check: func(s *store) { s.consistent(1) },
 		},
+		{
+			name: "that service is back without it",
+			other: func(s *store) {
+				s.put("/registry/services/specs/my-ns/web", v1beta1("web", `, "portalIP": "None"`))
+			},
+			apply: "gone" + v1beta1("third", `, "portalIP": "10.0.0.1"`),
+			check: func(s *store) {
+				if got := s.holder("10.0.0.1"); got != "my-ns/third" {
+					s.t.Errorf("10.0.0.1 is held by %q", got)
+				}
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
