@@ -199,16 +199,16 @@ func TestEverythingRefused(t *testing.T) {
 // TestEachMomentIsRight interrupts large changes after each transaction: every
 // packet goes where it went before or where it goes after.
 func TestEachMomentIsRight(t *testing.T) {
-	before, after := many(3000, 2), many(3000, 2)
+	before, after := many(2000, 2), many(2000, 2)
 	for i := range after {
 		after[i].backends = []string{"10.200.0.1", "10.200.0.2"}
 	}
-	n := newNode(t, Config{}, before[:2400]...)
-	n.put(after[600:]...)
+	n := newNode(t, Config{}, before[:1600]...)
+	n.put(after[400:]...)
 	changed := n.changed
-	n.remove(names(before[:600])...)
+	n.remove(names(before[:400])...)
 	n.changed = append(changed, n.changed...)
-	gone, there := names(before[:600]), names(before[:2400])
+	gone, there := names(before[:400]), names(before[:1600])
 	transactions := 0
 	k := &failing{Fake: n.kernel}
 	k.err = func() error {
