@@ -72,6 +72,20 @@ func TestFirstSyncCatchesUpWithFlows(t *testing.T) {
 	})
 }
 
+// A full sync also finds what nobody told of.
+func TestFullSyncLooksAtFlows(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.write(service("dns", "10.0.0.53", "UDP"), endpoints("dns", "10.1.0.1"))
+		w.pass(time.Second)
+		w.flows = []string{"10.0.0.53:80 10.1.0.9:8080"}
+		w.write(endpoints("dns", "10.1.0.1", "10.1.0.2"))
+		w.pass(time.Second)
+		w.deletes("a small sync")
+		w.pass(fullPeriod + fullPeriod/10)
+		w.deletes("a full sync", "10.0.0.53:80 10.1.0.9:8080")
+	})
+}
+
 // Flows wait for rules that failed: deleted sooner they would come back.
 func TestFlowsWaitForTheRules(t *testing.T) {
 	inWorld(t, func(w *world) {

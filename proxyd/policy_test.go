@@ -93,8 +93,15 @@ func TestRecheckIsCheap(t *testing.T) {
 		w.write(service("first", "10.0.0.1", "TCP", "192.0.2.1"))
 		w.pass(time.Second)
 		w.kernel.took()
-		w.pass(5 * recheckPeriod)
+		w.pass(5*recheckPeriod - recheckPeriod/2)
 		w.want("five looks")
+		none := 0
+		w.listen(func() (sockets, error) { none++; return listeners{}, nil })
+		w.write(service("second", "10.0.0.2", "TCP"))
+		w.pass(time.Second)
+		if none != 0 {
+			t.Errorf("asked %d times for sockets that the change is not about", none)
+		}
 		w.write(gone(registry.KindService, "first"))
 		w.pass(time.Second)
 		w.kernel.took()
