@@ -28,7 +28,7 @@ func (e *Entry) Serves(endpoint *Endpoint) bool { return endpoint.Ready || e.Pub
 
 // Backends returns the endpoints of one of the service's ports, ready or not,
 // in the order in which the registry has them. An endpoint that stands in two
-// places counts once.
+// places counts once, and as ready if it is in one of them.
 func (e *Entry) Backends(port Port) []Backend {
 	type identity struct {
 		addr netip.Addr
@@ -36,7 +36,7 @@ func (e *Entry) Backends(port Port) []Backend {
 		port uint16
 	}
 	var backends []Backend
-	seen := map[identity]bool{}
+	seen := map[identity]int{}
 	for i := range e.Subsets {
 		subset := &e.Subsets[i]
 		number, ok := e.portIn(subset, port)
@@ -46,9 +46,13 @@ func (e *Entry) Backends(port Port) []Backend {
 		for j := range subset.Endpoints {
 			endpoint := &subset.Endpoints[j]
 			id := identity{endpoint.Addr, endpoint.Host, number}
-			if !seen[id] {
-				seen[id] = true
+			first, again := seen[id]
+			switch {
+			case !again:
+				seen[id] = len(backends)
 				backends = append(backends, Backend{endpoint, number})
+			case !backends[first].Ready && endpoint.Ready:
+				backends[first].Endpoint = endpoint
 			}
 		}
 	}

@@ -52,6 +52,22 @@ func TestBackends(t *testing.T) {
 	}
 }
 
+// An endpoint that moves between two slices stands in both for a moment.
+func TestBackendsReadyInOnePlace(t *testing.T) {
+	port := Port{Protocol: TCP, Port: 80}
+	ports := []EndpointPort{{"", TCP, 80}}
+	addr := netip.MustParseAddr("10.0.0.1")
+	for _, readiness := range [][]bool{{false, true}, {true, false}} {
+		e := &Entry{Service: &Service{Ports: []Port{port}}}
+		for _, ready := range readiness {
+			e.Subsets = append(e.Subsets, Subset{Endpoints: []Endpoint{{Addr: addr, Ready: ready}}, Ports: ports})
+		}
+		if backends := e.Backends(port); len(backends) != 1 || !backends[0].Ready {
+			t.Errorf("ready %v: got %v, want one, ready", readiness, backends)
+		}
+	}
+}
+
 func TestBackendsByHost(t *testing.T) {
 	port := Port{Protocol: TCP, Port: 80}
 	subset := Subset{Endpoints: []Endpoint{{Host: "a.example.org"}, {Host: "b.example.org"}, {Host: "a.example.org"}}, Ports: []EndpointPort{{"", TCP, 80}}}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
-	"time"
 )
 
 // coder writes values in a compact binary form, or reads them back: each
@@ -113,25 +112,18 @@ func (c *coder) flag(b *bool) {
 		n = 1
 	}
 	c.number(&n)
-	*b = n != 0
+	if c.reading { // what is written is others' to read meanwhile
+		*b = n != 0
+	}
 }
 
-func (c *coder) port(p *uint16) {
-	n := uint64(*p)
+// integer codes a whole number of any type.
+func integer[T ~int64 | ~uint16](c *coder, v *T) {
+	n := uint64(*v)
 	c.number(&n)
-	*p = uint16(n)
-}
-
-func (c *coder) revision(r *int64) {
-	n := uint64(*r)
-	c.number(&n)
-	*r = int64(n)
-}
-
-func (c *coder) duration(d *time.Duration) {
-	n := uint64(*d)
-	c.number(&n)
-	*d = time.Duration(n)
+	if c.reading {
+		*v = T(n)
+	}
 }
 
 func (c *coder) addr(a *netip.Addr) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,6 +107,17 @@ func TestFormatKeepsEverything(t *testing.T) {
 	if !reflect.DeepEqual(want, got) {
 		t.Errorf("header %+v, want %+v", got, want)
 	}
+}
+
+// Objects are read by others while they are saved, which the race detector
+// notices if saving writes to them.
+func TestEncodingWritesToNoObject(t *testing.T) {
+	objects := one(t)
+	var savers sync.WaitGroup
+	for range 2 {
+		savers.Go(func() { encoded(t, &saved{objects: objects}) })
+	}
+	savers.Wait()
 }
 
 func TestDamagedFile(t *testing.T) {

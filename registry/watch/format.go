@@ -57,7 +57,7 @@ func encode(to io.Writer, s *saved) error {
 func (s *saved) header(c *coder) {
 	c.text(&s.Prefix)
 	c.number(&s.ClusterID)
-	c.revision(&s.Revision)
+	integer(c, &s.Revision)
 }
 
 // decode reads what encode wrote, once it has made sure that every byte is as

@@ -63,8 +63,8 @@ func (c *coder) meta(m *registry.Meta) {
 	c.labels(&m.Annotations)
 	c.word(&m.APIVersion)
 	c.flag(&m.Protobuf)
-	c.revision(&m.CreateRevision)
-	c.revision(&m.ModRevision)
+	integer(c, &m.CreateRevision)
+	integer(c, &m.ModRevision)
 }
 
 func (c *coder) key(k *registry.Key) {
@@ -84,15 +84,15 @@ func (c *coder) service(s *registry.Service) {
 	list(c, &s.Ports, func(p *registry.Port) {
 		c.word(&p.Name)
 		c.word((*string)(&p.Protocol))
-		c.port(&p.Port)
+		integer(c, &p.Port)
 		c.word(&p.TargetPort)
-		c.port(&p.NodePort)
+		integer(c, &p.NodePort)
 	})
 	c.labels(&s.Selector)
-	c.duration(&s.AffinityTimeout)
+	integer(c, &s.AffinityTimeout)
 	c.flag(&s.ExternalLocal)
 	c.flag(&s.InternalLocal)
-	c.port(&s.HealthCheckNodePort)
+	integer(c, &s.HealthCheckNodePort)
 	c.word(&s.TrafficDistribution)
 	c.flag(&s.PublishNotReady)
 }
@@ -105,7 +105,7 @@ func (c *coder) endpoints(e *registry.Endpoints) {
 		list(c, &s.Ports, func(p *registry.EndpointPort) {
 			c.word(&p.Name)
 			c.word((*string)(&p.Protocol))
-			c.port(&p.Port)
+			integer(c, &p.Port)
 		})
 	})
 }
@@ -134,7 +134,7 @@ func (c *coder) pod(p *registry.Pod) {
 	list(c, &p.Ports, func(p *registry.ContainerPort) {
 		c.word(&p.Name)
 		c.word((*string)(&p.Protocol))
-		c.port(&p.Port)
+		integer(c, &p.Port)
 	})
 }
 
