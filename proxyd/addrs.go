@@ -62,10 +62,9 @@ func (w *addrWatch) follow(ctx context.Context, changed chan<- struct{}) error {
 			default:
 			}
 		})
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			w.logger.Warn("not told of address changes; looking now and then", "err", err)
 		}
-		w.logger.Warn("not told of address changes; looking now and then", "err", err)
 		select {
 		case <-ctx.Done():
 			return nil

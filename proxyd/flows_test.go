@@ -13,6 +13,8 @@ import (
 
 func (w *world) deletes(what string, want ...string) {
 	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if diff := cmp.Diff(want, w.deleted); diff != "" {
 		w.t.Errorf("%s: flows deleted (-want +got):\n%s", what, diff)
 	}

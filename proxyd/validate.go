@@ -67,7 +67,7 @@ func etcdErrors(err error) []error {
 		return nil
 	}
 	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the outermost error only
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		all = joined.Unwrap()
 	}
 	for i, err := range all {
@@ -145,7 +145,7 @@ func (c *Config) readUser() error {
 		return nil
 	}
 	if isPath(user) {
-		content, err := os.ReadFile(user)
+		content, err := os.ReadFile(user) //nolint:gosec // the operator names the file
 		if err != nil {
 			return settingError("etcd-user", err)
 		}

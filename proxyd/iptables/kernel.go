@@ -93,7 +93,7 @@ func (c commands) Save(ctx context.Context, family Family) ([]byte, error) {
 
 func (c commands) run(ctx context.Context, input []byte, args ...string) ([]byte, error) {
 	args = append(append([]string{}, c.wrap...), args...)
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // iptables; no argument comes from the registry
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	if err := cmd.Run(); err != nil {

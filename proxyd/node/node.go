@@ -47,7 +47,7 @@ var forwarding = []string{"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"}
 func NotForwarding() []string {
 	var off []string
 	for _, path := range forwarding {
-		value, err := os.ReadFile("/proc/sys/" + path)
+		value, err := os.ReadFile("/proc/sys/" + path) //nolint:gosec // one of a few constants
 		if err == nil && strings.TrimSpace(string(value)) == "0" {
 			off = append(off, strings.ReplaceAll(path, "/", "."))
 		}

@@ -21,7 +21,7 @@ func Watch(ctx context.Context, changed func()) error {
 	}
 	// The subscription ends when the channel is closed, and not before.
 	defer func() {
-		for range updates { //nolint:revive // draining is all there is to do
+		for range updates {
 		}
 	}()
 	defer close(done)

@@ -89,7 +89,8 @@ func (p *present) UnmarshalJSON(value []byte) error {
 // out; the shape tells then.
 func (c *conversion) versionOf(h *header) string {
 	r := c.ref
-	if h.Kind != "" && !strings.EqualFold(h.Kind, r.Kind.String()) && !(r.Kind == registry.KindNode && strings.EqualFold(h.Kind, "Minion")) {
+	same := strings.EqualFold(h.Kind, r.Kind.String()) || r.Kind == registry.KindNode && strings.EqualFold(h.Kind, "Minion")
+	if h.Kind != "" && !same {
 		c.fail("kind", h.Kind, r.Kind.String()+", as the key says")
 		return ""
 	}
@@ -114,7 +115,7 @@ func (c *conversion) versionOf(h *header) string {
 func (h *header) strictVersion() (registry.Kind, error) {
 	kind, ok := kindNamed(h.Kind)
 	if !ok {
-		return 0, &FieldError{Field: "kind", Value: h.Kind, Want: fmt.Sprintf("one of %s", join(kinds))}
+		return 0, &FieldError{Field: "kind", Value: h.Kind, Want: "one of " + join(kinds)}
 	}
 	if !slices.Contains(versionsOf(kind), h.APIVersion) {
 		return 0, &FieldError{Ref: registry.Ref{Kind: kind}, Field: "apiVersion", Value: h.APIVersion, Want: wantVersion(kind)}

@@ -17,7 +17,7 @@ type backoff struct {
 // next returns the pause to make now.
 func (b *backoff) next() time.Duration {
 	b.current = min(max(b.least, b.current+b.current/2), b.most)
-	return b.current - rand.N(b.current/2)
+	return b.current - rand.N(b.current/2) //nolint:gosec // a jitter is no secret
 }
 
 // reset makes the next pause the shortest.

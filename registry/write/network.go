@@ -38,7 +38,7 @@ func (n network) at(number uint64) netip.Addr {
 	if n.Addr().Is4() {
 		four := n.Addr().As4()
 		base := binary.BigEndian.Uint32(four[:])
-		binary.BigEndian.PutUint32(four[:], base+uint32(number)) //nolint:gosec // an IPv4 network has fewer
+		binary.BigEndian.PutUint32(four[:], base+uint32(number))
 		return netip.AddrFrom4(four)
 	}
 	all := n.Addr().As16()

@@ -99,7 +99,7 @@ func (w *Writer) untilDone(ctx context.Context, attempt func() (done bool, err e
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(time.Duration(w.random(uint64(longest)))): //nolint:gosec // at most maxPause
+		case <-time.After(time.Duration(w.random(uint64(longest)))):
 		}
 	}
 	return fmt.Errorf("%w, for %d attempts", ErrConflict, maxAttempts)
