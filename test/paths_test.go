@@ -28,6 +28,7 @@ func TestWaysOfReachingAService(t *testing.T) {
 	t.Run("IPv6", f.testIPv6)
 	t.Run("no endpoints", f.testRefused)
 	t.Run("real clients", f.testRealClients)
+	t.Run("environment variables", f.testVariables)
 }
 
 // within runs a part of a test with the fleet's helpers reporting to it.
@@ -198,5 +199,20 @@ func (f *fleet) testRealClients(t *testing.T) {
 	out, err = f.pod1.Command(t.Context(), "curl", "-sS", "--max-time", "5", "http://10.0.0.11:6379/").CombinedOutput()
 	if err != nil || string(out) != "pod4 10.244.1.9" {
 		t.Errorf("curl: %q (%v)", out, err)
+	}
+}
+
+// What a process that can't ask DNS is told of redis-master.
+func (f *fleet) testVariables(t *testing.T) {
+	const want = `REDIS_MASTER_SERVICE_HOST=10.0.0.11
+REDIS_MASTER_SERVICE_PORT=6379
+REDIS_MASTER_PORT=tcp://10.0.0.11:6379
+REDIS_MASTER_PORT_6379_TCP=tcp://10.0.0.11:6379
+REDIS_MASTER_PORT_6379_TCP_PROTO=tcp
+REDIS_MASTER_PORT_6379_TCP_PORT=6379
+REDIS_MASTER_PORT_6379_TCP_ADDR=10.0.0.11
+`
+	if got := f.within(t).svcctl("env", "-n", "my-ns", "--service", "redis-master"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

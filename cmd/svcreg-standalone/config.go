@@ -35,7 +35,7 @@ type config struct {
 // proxySettings are the settings of proxyd that are flags here too.
 var proxySettings = []string{
 	"proxy-mode", "iptables-backend", "cluster-cidr", "masquerade-all", "public-ip-ranges",
-	"hostname-override", "healthz-listen", "metrics-listen",
+	"healthz-listen", "metrics-listen",
 }
 
 func defaults() *config {
@@ -96,7 +96,7 @@ func (c *config) refuseDecided(flags *pflag.FlagSet) error {
 	if c.network == host {
 		return nil
 	}
-	for _, name := range []string{"etcd-listen", "dns-listen", "dns-forward", "portal-net", "cluster-cidr", "public-ip-ranges", "hostname-override"} {
+	for _, name := range []string{"etcd-listen", "dns-listen", "dns-forward", "portal-net", "cluster-cidr", "public-ip-ranges"} {
 		if flags.Changed(name) {
 			return fmt.Errorf("%w: --%s: the private network has its own; want --network=host with it", errUsage, name)
 		}
