@@ -51,7 +51,7 @@ func BenchmarkLoad(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
 			d := newDisk(filepath.Join(b.TempDir(), "snapshot"), "/registry", slog.Default(), newTracker())
-			if err := d.write(&saved{"/registry", 1, 1, fleet(size.n)}); err != nil {
+			if err := d.write(newSaved("/registry", 1, 1, fleet(size.n))); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
@@ -70,7 +70,7 @@ func BenchmarkLoad(b *testing.B) {
 func BenchmarkDecodeFile(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
-			data := encoded(b, &saved{"/registry", 1, 1, fleet(size.n)})
+			data := encoded(b, newSaved("/registry", 1, 1, fleet(size.n)))
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -86,7 +86,7 @@ func BenchmarkDecodeFile(b *testing.B) {
 func BenchmarkSave(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
-			s := &saved{"/registry", 1, 1, fleet(size.n)}
+			s := newSaved("/registry", 1, 1, fleet(size.n))
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := encode(io.Discard, s); err != nil {

@@ -77,7 +77,7 @@ func (d *disk) save() time.Duration {
 		return 0
 	}
 	start := time.Now()
-	err := d.write(&saved{d.prefix, o.cluster, o.snapshot.Revision(), slices.Collect(o.snapshot.Objects())})
+	err := d.write(newSaved(d.prefix, o.cluster, o.snapshot.Revision(), slices.Collect(o.snapshot.Objects())))
 	d.status.saved(err)
 	if err != nil {
 		d.logger.Error("the snapshot could not be saved", "error", err)

@@ -1,8 +1,10 @@
 package watch
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +12,10 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-// A saved snapshot is: the magic, the format's version in one byte, a header,
-// the objects, and the SHA-256 of all that.
+// A saved snapshot is: the magic, the format's version in one byte, a gob
+// stream of the header and the objects, and the SHA-256 of all that. Fields
+// can be added to the model without another version: gob leaves out what one
+// side doesn't know.
 const (
 	magic         = "svcreg snapshot\n"
 	formatVersion = 1
@@ -20,44 +24,44 @@ const (
 
 // saved is a snapshot as a file holds it.
 type saved struct {
+	header
+	objects []registry.Object
+}
+
+// header says what the objects are of.
+type header struct {
 	Prefix    string // of the registry
 	ClusterID uint64 // of the etcd
 	Revision  int64
-	objects   []registry.Object
+	Objects   int
 }
 
-// flushSize is how much an encoder collects before it writes, in bytes.
-const flushSize = 64 << 10
+// newSaved returns what is to be saved of a registry.
+func newSaved(prefix string, cluster uint64, revision int64, objects []registry.Object) *saved {
+	return &saved{header{prefix, cluster, revision, len(objects)}, objects}
+}
 
-// encode writes a snapshot.
+// encode writes a snapshot. It only ever reads the objects: others do so at
+// the same time.
 func encode(to io.Writer, s *saved) error {
 	sum := sha256.New()
-	w := io.MultiWriter(to, sum)
-	c := &coder{known: map[string]uint64{}, data: append([]byte(magic), formatVersion)}
-	s.header(c)
-	count := uint64(len(s.objects))
-	c.number(&count)
+	w := bufio.NewWriterSize(io.MultiWriter(to, sum), 64<<10)
+	_, _ = w.WriteString(magic) // Flush has the error
+	_ = w.WriteByte(formatVersion)
+	e := gob.NewEncoder(w)
+	if err := e.Encode(s.header); err != nil {
+		return err
+	}
 	for _, o := range s.objects {
-		c.object(o)
-		if len(c.data) < flushSize {
-			continue
-		}
-		if _, err := w.Write(c.data); err != nil {
+		if err := encodeObject(e, o); err != nil {
 			return err
 		}
-		c.data = c.data[:0]
 	}
-	if _, err := w.Write(c.data); err != nil {
+	if err := w.Flush(); err != nil {
 		return err
 	}
 	_, err := to.Write(sum.Sum(nil))
 	return err
-}
-
-func (s *saved) header(c *coder) {
-	c.text(&s.Prefix)
-	c.number(&s.ClusterID)
-	integer(c, &s.Revision)
 }
 
 // decode reads what encode wrote, once it has made sure that every byte is as
@@ -67,19 +71,17 @@ func decode(data []byte) (*saved, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &coder{reading: true, data: body}
+	d := gob.NewDecoder(bytes.NewReader(body))
 	s := &saved{}
-	s.header(c)
-	var count uint64
-	c.number(&count)
-	for i := uint64(0); i < count && c.err == nil; i++ {
-		s.objects = append(s.objects, c.object(nil))
+	if err := d.Decode(&s.header); err != nil {
+		return nil, fmt.Errorf("the header is wrong: %w", err)
 	}
-	if c.err == nil && len(c.data) > 0 {
-		c.err = fmt.Errorf("%d bytes are left over", len(c.data))
-	}
-	if c.err != nil {
-		return nil, fmt.Errorf("the content is wrong: %w", c.err)
+	for range s.Objects {
+		o, err := decodeObject(d)
+		if err != nil {
+			return nil, fmt.Errorf("the content is wrong: %w", err)
+		}
+		s.objects = append(s.objects, o)
 	}
 	return s, nil
 }
