@@ -70,25 +70,10 @@ func TestUDPFlowsFollowTheirEndpoints(t *testing.T) {
 		f.apply(`{"kind": "Endpoints", "apiVersion": "v1beta3", "metadata": {"name": "udp-echo", "namespace": "my-ns"},
 			"subsets": [{"addresses": [{"IP": "` + next.address + `"}], "ports": [{"name": "echo", "protocol": "UDP", "port": 7007}]}]}`)
 		eventually(t, follow, "the socket's answers come from "+next.pod, func() error {
-			a, err := exchange(conn)
+			a, err := exchange(conn, 100*time.Millisecond)
 			return errors.Join(err, want(a.server, next.pod))
 		})
 	}
-}
-
-// exchange sends a datagram on a connected socket and reads its answer, which
-// must come soon.
-func exchange(conn net.Conn) (answer, error) {
-	_ = conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
-	if _, err := conn.Write([]byte("?")); err != nil {
-		return answer{}, err
-	}
-	buffer := make([]byte, 1500)
-	n, err := conn.Read(buffer)
-	if err != nil {
-		return answer{}, err
-	}
-	return parseAnswer(string(buffer[:n]))
 }
 
 // notFound returns nil if a lookup said that there is no such name.

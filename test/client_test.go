@@ -123,7 +123,12 @@ func (f *fleet) getUDP(host *lab.Host, address string) (answer, error) {
 		return answer{}, err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(tryTime))
+	return exchange(conn, tryTime)
+}
+
+// exchange sends a datagram on a connected socket and reads its answer.
+func exchange(conn net.Conn, patience time.Duration) (answer, error) {
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := conn.Write([]byte("?")); err != nil {
 		return answer{}, err
 	}

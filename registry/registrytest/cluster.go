@@ -138,6 +138,7 @@ func EtcdBinary(tb testing.TB) string {
 	start := time.Now()
 	built := filepath.Join(filepath.Dir(binary), fmt.Sprintf(".etcd-%d", os.Getpid()))
 	build := exec.Command("go", "build", "-o", built, "go.etcd.io/etcd/server/v3")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, too
 	if out, err := build.CombinedOutput(); err != nil {
 		tb.Fatalf("build etcd: %v\n%s", err, out)
 	}
