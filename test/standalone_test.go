@@ -104,6 +104,19 @@ func TestStandaloneOnItsHost(t *testing.T) {
 	})
 }
 
+// All parts follow the etcd of the process, wherever that listens.
+func TestStandaloneFollowsItsOwnEtcd(t *testing.T) {
+	host := lab.New(t, "iptables").Host("machine")
+	f := &fleet{t: t, node1: host}
+	d := run(t, host, program(t, "svcreg-standalone"), "--network=host", "--examples", "--etcd-listen=http://127.0.0.1:4001")
+	f.waitUp(d)
+	eventually(t, patience, "proxyd is ready", f.ready(host, "10256/readyz"))
+	eventually(t, patience, "the examples resolve", func() error {
+		out, err := host.Command(t.Context(), "dig", "+short", "@127.0.0.1", "-p", "1053", "redis-master.my-ns.svc.cluster.local").CombinedOutput()
+		return errors.Join(err, want(string(out), "10.0.0.11\n"))
+	})
+}
+
 // Without root names resolve, and it says what is missing.
 func TestStandaloneWithoutRoot(t *testing.T) {
 	host := lab.New(t).Host("machine")

@@ -98,7 +98,6 @@ func (c *config) becomePrivate() {
 	c.network = private
 	c.etcdListen = []string{"http://127.0.0.1:2379", "http://" + netip.AddrPortFrom(nodeAddr.Addr(), 4001).String()}
 	c.dnsListen = []string{netip.AddrPortFrom(nodeAddr.Addr(), 53).String()}
-	c.proxy.Etcd.Endpoints = c.etcdListen[:1]
 	c.proxy.NodeName = "node"
 	c.proxy.ClusterCIDRs = podNetworks
 	c.proxy.PublicIPRanges = []netip.Prefix{publicRange}

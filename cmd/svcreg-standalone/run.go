@@ -79,6 +79,7 @@ func serve(ctx context.Context, cfg *config, ready func(context.Context) error) 
 	}
 	defer dns.stop()
 
+	cfg.proxy.Etcd.Endpoints = cfg.etcdListen[:1]
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return store.wait(ctx) })
 	group.Go(func() error { return proxyd.Run(ctx, cfg.proxy) })

@@ -36,9 +36,6 @@ func (l *Lab) Host(name string) *Host {
 // Name returns the host's name.
 func (h *Host) Name() string { return h.name }
 
-// Namespace returns the name of the host's network namespace.
-func (h *Host) Namespace() string { return h.ns }
-
 // IP runs the ip command on the host; it must succeed.
 func (h *Host) IP(args ...string) {
 	h.lab.tb.Helper()
