@@ -3,11 +3,13 @@ package registrytest
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,64 +17,105 @@ import (
 	"go.etcd.io/etcd/api/v3/version"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 )
+
+// Place is where a member of a cluster runs, such as a network namespace.
+type Place struct {
+	Client, Peer url.URL // what it listens at
+	// Command prepares a program that will run there, and ends with the test
+	// process.
+	Command func(ctx context.Context, name string, args ...string) *exec.Cmd
+	// Dial opens a connection from there.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
 
 // Member is one etcd of a cluster, a process of its own that can be killed and
 // paused.
 type Member struct {
+	Place
 	tb      testing.TB
 	name    string
-	cluster string
+	cluster string // all members' names and peer URLs, as etcd's flag has them
+	token   string // makes the cluster's ID, together with the peer URLs
 	binary  string
 	dir     string
-	client  url.URL
-	peer    url.URL
 	process *exec.Cmd // nil while it doesn't run
+	connect func() *clientv3.Client
 }
 
 // StartCluster starts an etcd cluster of real processes on loopback ports, and
 // kills them when the test ends.
 func StartCluster(tb testing.TB, size int) []*Member {
 	tb.Helper()
+	places := make([]Place, size)
+	for i := range places {
+		places[i] = Place{freeURL(tb), freeURL(tb), command, (&net.Dialer{}).DialContext}
+	}
+	return StartClusterAt(tb, places...)
+}
+
+// StartClusterAt is StartCluster with a member at each of some places.
+func StartClusterAt(tb testing.TB, places ...Place) []*Member {
+	tb.Helper()
 	binary, dir := EtcdBinary(tb), tb.TempDir()
 	var members []*Member
 	var peers []string
-	for i := range size {
+	for i, place := range places {
 		name := fmt.Sprintf("m%d", i)
-		m := &Member{tb: tb, name: name, binary: binary, dir: filepath.Join(dir, name), client: freeURL(tb), peer: freeURL(tb)}
+		m := &Member{Place: place, tb: tb, name: name, token: "first", binary: binary, dir: filepath.Join(dir, name)}
+		m.connect = sync.OnceValue(m.newClient)
 		members = append(members, m)
-		peers = append(peers, name+"="+m.peer.String())
+		peers = append(peers, name+"="+m.Peer.String())
 	}
 	for _, m := range members {
 		m.cluster = strings.Join(peers, ",")
 		tb.Cleanup(m.Kill)
+	}
+	startAll(members)
+	return members
+}
+
+// command is how a program runs on the machine itself.
+func command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// startAll starts members and waits until they serve.
+func startAll(members []*Member) {
+	for _, m := range members {
 		m.Start()
 	}
 	for _, m := range members {
 		m.await()
 	}
-	return members
 }
 
 // Endpoints returns the URLs of some members.
 func Endpoints(members ...*Member) []string {
 	var endpoints []string
 	for _, m := range members {
-		endpoints = append(endpoints, m.client.String())
+		endpoints = append(endpoints, m.Client.String())
 	}
 	return endpoints
 }
+
+// Connect returns a client of this member alone, from where it runs. The test
+// shares it and doesn't close it.
+func (m *Member) Connect() *clientv3.Client { return m.connect() }
 
 // Start starts the member with the data it has. It doesn't wait until it
 // serves.
 func (m *Member) Start() {
 	m.tb.Helper()
-	m.process = exec.Command(m.binary, "--name", m.name, "--data-dir", m.dir,
-		"--listen-client-urls", m.client.String(), "--advertise-client-urls", m.client.String(),
-		"--listen-peer-urls", m.peer.String(), "--initial-advertise-peer-urls", m.peer.String(),
-		"--initial-cluster", m.cluster, "--heartbeat-interval", "50", "--election-timeout", "500",
+	m.process = m.Command(context.Background(), m.binary, "--name", m.name, "--data-dir", m.dir,
+		"--listen-client-urls", m.Client.String(), "--advertise-client-urls", m.Client.String(),
+		"--listen-peer-urls", m.Peer.String(), "--initial-advertise-peer-urls", m.Peer.String(),
+		"--initial-cluster", m.cluster, "--initial-cluster-token", m.token,
+		"--heartbeat-interval", "50", "--election-timeout", "500",
 		"--unsafe-no-fsync", "--log-outputs", m.dir+".log")
-	m.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := m.process.Start(); err != nil {
 		m.tb.Fatalf("start etcd: %v", err)
 	}
@@ -104,15 +147,10 @@ func (m *Member) signal(s syscall.Signal) {
 // await waits until the member serves.
 func (m *Member) await() {
 	m.tb.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: Endpoints(m), Logger: zap.NewNop()})
-	if err != nil {
-		m.tb.Fatal(err)
-	}
-	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), etcdStartTimeout)
 	defer cancel()
 	for {
-		_, err := client.Get(ctx, "/")
+		_, err := m.Connect().Get(ctx, "/")
 		if err == nil {
 			return
 		}
@@ -121,6 +159,23 @@ func (m *Member) await() {
 			m.tb.Fatalf("etcd %s doesn't serve: %v\n%s", m.name, err, log)
 		}
 	}
+}
+
+func (m *Member) newClient() *clientv3.Client {
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: Endpoints(m),
+		Logger:    zap.NewNop(),
+		DialOptions: []grpc.DialOption{
+			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+				return m.Dial(ctx, "tcp", strings.TrimPrefix(address, "http://"))
+			}),
+		},
+	})
+	if err != nil {
+		m.tb.Fatalf("connect to etcd: %v", err)
+	}
+	m.tb.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 // EtcdBinary returns the path of an etcd server of the version in go.mod. It
