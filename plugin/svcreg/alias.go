@@ -12,31 +12,33 @@ import (
 // file plugin.
 const maxAliases = 8
 
-// follow answers with a node's CNAME record, if it has one, and with what the
-// server says about its target. If nobody knows the target, the answer's rcode
-// says so (RFC 6604 section 3).
-func (h *handler) follow(ctx context.Context, w dns.ResponseWriter, r, m *dns.Msg, n *node) {
-	cname := n.alias()
-	if cname == nil {
+// follow adds to an answer that is an alias what the server says about its
+// target, unless the alias itself was asked for. If nobody knows the target,
+// the answer's rcode says so (RFC 6604 section 3).
+func (s *stanza) follow(ctx context.Context, w dns.ResponseWriter, r, m *dns.Msg, target string) {
+	qtype := r.Question[0].Qtype
+	if qtype == dns.TypeCNAME || qtype == dns.TypeANY {
 		return
 	}
-	m.Answer = renamed(n.records, r.Question[0].Name)
 	depth, _ := ctx.Value(dnsserver.LoopKey{}).(int)
 	if depth >= maxAliases {
 		m.Rcode = dns.RcodeServerFailure
 		return
 	}
 	ctx = context.WithValue(ctx, dnsserver.LoopKey{}, depth+1)
-	state := request.Request{W: w, Req: r}
-	found, err := h.upstream.Lookup(ctx, state, cname.Target, r.Question[0].Qtype)
+	found, err := s.upstream.Lookup(ctx, request.Request{W: w, Req: r}, target, qtype)
 	if err != nil || found == nil {
 		return // whoever asked can go on from the CNAME record
 	}
-	m.Answer = append(m.Answer, found.Answer...)
-	m.Truncated = found.Truncated
-	if found.Rcode == dns.RcodeNameError || found.Rcode == dns.RcodeServerFailure {
+	switch found.Rcode {
+	case dns.RcodeServerFailure:
+		m.Rcode = found.Rcode
+		return
+	case dns.RcodeNameError:
 		m.Rcode = found.Rcode
 	}
+	m.Answer = append(m.Answer, found.Answer...)
+	m.Truncated = found.Truncated
 	if len(found.Answer) == 0 {
 		m.Ns = found.Ns
 	}

@@ -32,16 +32,15 @@ func TestExternalName(t *testing.T) {
 		{"external-inside.my-ns.svc.cluster.local.", dns.TypeAAAA, lines(
 			"external-inside.my-ns.svc.cluster.local. 5 IN CNAME my-service.my-ns.svc.cluster.local.", "ns: SOA")},
 		{"external-ip.my-ns.svc.cluster.local.", dns.TypeA, nxDomain},
-		{"self.my-ns.svc.cluster.local.", dns.TypeA, noData},
+		{"self.my-ns.svc.cluster.local.", dns.TypeA, "SERVFAIL aa\nself.my-ns.svc.cluster.local. 5 IN CNAME self.my-ns.svc.cluster.local."},
 	})
 }
 
 // Aliases that lead to each other end.
 func TestExternalNameLoop(t *testing.T) {
-	got := ask(t, loaded(t, theZones...), "loop-a.my-ns.svc.cluster.local.", dns.TypeA)
-	if got.Rcode != dns.RcodeServerFailure || len(got.Answer) == 0 || len(got.Answer) > maxAliases+1 {
-		t.Errorf("got %s", text(got))
-	}
+	run(t, loaded(t, theZones...), []question{
+		{"loop-a.my-ns.svc.cluster.local.", dns.TypeA, "SERVFAIL aa\nloop-a.my-ns.svc.cluster.local. 5 IN CNAME loop-b.my-ns.svc.cluster.local."},
+	})
 }
 
 // What is said about an alias's target is said about the alias.
@@ -63,7 +62,7 @@ func TestExternalNameTarget(t *testing.T) {
 		{"no server", nil, errors.New("no full server is running"), "NOERROR aa" + cname},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newTestHandler(theZones...)
+			h := newTestServer(theZones...)
 			h.update(registrytest.Snapshot(t, gone), nil)
 			h.upstream = lookupFunc(func(context.Context, request.Request, string, uint16) (*dns.Msg, error) {
 				return tt.answer, tt.err

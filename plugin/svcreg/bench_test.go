@@ -38,7 +38,7 @@ func fleetKey(i int) registry.Key {
 // BenchmarkServeDNS is one query of each sort among 10,000 services, without
 // the network and the packing, with whoami beside it.
 func BenchmarkServeDNS(b *testing.B) {
-	h := newTestHandler(theZones...)
+	h := newTestServer(theZones...)
 	h.update(fleet(10_000), nil)
 	for _, q := range []struct {
 		name, qname string
@@ -81,7 +81,7 @@ func BenchmarkChange(b *testing.B) {
 			at   int
 		}{{"portal", n/2 + 1}, {"headless x5", n / 2}} {
 			b.Run(fmt.Sprintf("%d services/%s", n, sort.name), func(b *testing.B) {
-				h := newTestHandler(theZones...)
+				h := newTestServer(theZones...)
 				h.update(s, nil)
 				changes := &registry.Changes{Services: []registry.Key{fleetKey(sort.at)}}
 				b.ReportAllocs()
@@ -98,7 +98,7 @@ func BenchmarkStart(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("%d services", n), func(b *testing.B) {
 			s := fleet(n)
-			h := newTestHandler(theZones...)
+			h := newTestServer(theZones...)
 			b.ReportAllocs()
 			for b.Loop() {
 				h.index.Store(nil)

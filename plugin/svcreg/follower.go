@@ -15,20 +15,52 @@ var kinds = []registry.Kind{
 	registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindNamespace,
 }
 
-// follower keeps a handler's index current from start to stop.
+// follower keeps a stanza's index current from start to stop.
 type follower struct {
 	options *options
-	handler *handler
+	stanza  *stanza
 	where   where
 
 	watcher  *watch.Watcher
 	notified bool               // used by the watcher's goroutine only
 	cancel   context.CancelFunc // nil until started
 	done     chan struct{}
+	deadline <-chan time.Time // of the start
+	before   *follower        // who was in charge before a reload
 }
 
-// start follows the registry, and waits a little for the first snapshot so
+// followers are those of a server block.
+type followers []*follower
+
+// start follows the registries, and waits a little for the first snapshots so
 // that the server's first answer, or its first after a reload, is a right one.
+// If one of them can't be started none is.
+func (all followers) start() error {
+	for _, f := range all {
+		if err := f.start(); err != nil {
+			all.stop()
+			return err
+		}
+	}
+	for _, f := range all {
+		f.wait()
+	}
+	return nil
+}
+
+func (all followers) stop() {
+	for _, f := range all {
+		f.stop()
+	}
+}
+
+func (all followers) resume() {
+	for _, f := range all {
+		f.resume()
+	}
+}
+
+// start follows the registry until stop.
 func (f *follower) start() error {
 	client, err := etcd.Connect(f.options.etcd)
 	if err != nil {
@@ -55,7 +87,8 @@ func (f *follower) start() error {
 			log.Errorf("the registry is no longer followed: %v", err)
 		}
 	}()
-	f.wait(running.add(f))
+	f.deadline = time.After(f.options.startupTimeout)
+	f.before = running.add(f)
 	return nil
 }
 
@@ -65,17 +98,17 @@ func (f *follower) notify(s *registry.Snapshot, changes *registry.Changes) {
 	if !f.notified {
 		f.notified, changes = true, nil
 	}
-	f.handler.update(s, changes)
+	f.stanza.update(s, changes)
 }
 
 // wait waits until the registry is known, but no longer than a start may take.
 // Then, on a reload, it takes over what the instance before knows.
-func (f *follower) wait(before *follower) {
-	timeout := time.NewTimer(f.options.startupTimeout)
-	defer timeout.Stop()
+func (f *follower) wait() {
+	before := f.before
+	f.before = nil
 	select {
 	case <-f.watcher.Ready():
-	case <-timeout.C:
+	case <-f.deadline:
 		if !f.inherit(before) {
 			log.Warningf("etcd has not answered in %v, and there is no saved snapshot: answering SERVFAIL until it does",
 				f.options.startupTimeout)
@@ -89,8 +122,7 @@ func (f *follower) inherit(before *follower) bool {
 	if before == nil || !before.options.sameRegistry(f.options) || before.watcher.Snapshot() == nil {
 		return false
 	}
-	h := f.handler
-	h.index.CompareAndSwap(nil, h.indexer.next(nil, before.watcher.Snapshot(), nil))
+	f.stanza.index.CompareAndSwap(nil, f.stanza.next(nil, before.watcher.Snapshot(), nil))
 	log.Warningf("etcd has not answered in %v: answering from what was known before the reload", f.options.startupTimeout)
 	return true
 }
@@ -107,6 +139,10 @@ func (f *follower) stop() {
 	f.cancel = nil
 }
 
-// resume puts the instance back in charge after a reload that failed. It never
-// stopped following the registry.
-func (f *follower) resume() { running.add(f) }
+// resume puts the instance back in charge after a reload that failed, and ends
+// the one that was to replace it. It never stopped following the registry.
+func (f *follower) resume() {
+	if failed := running.add(f); failed != nil && failed != f {
+		failed.stop()
+	}
+}

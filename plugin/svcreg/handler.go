@@ -1,113 +1,105 @@
-// Package svcreg is the CoreDNS plugin that answers from a service registry
+// Package svcreg is the CoreDNS plugin that answers from service registries
 // in etcd.
 //
-// An etcd watch keeps an immutable index of ready-made records current; a
-// query loads a pointer, looks its name up and sends records that all answers
-// share. It takes no lock and asks nobody. The names are those of Kubernetes'
+// An etcd watch keeps an immutable, compact index current; a query loads a
+// pointer, looks its name up and makes the few records that it is answered
+// with. It takes no lock and asks nobody. The names are those of Kubernetes'
 // DNS-Based Service Discovery 1.1.0, and <service>.<namespace>.<zone> beside
 // them.
 package svcreg
 
 import (
 	"context"
-	"slices"
-	"strings"
-	"sync/atomic"
 
 	"github.com/coredns/coredns/plugin"
-	"github.com/coredns/coredns/plugin/pkg/fall"
 	clog "github.com/coredns/coredns/plugin/pkg/log"
-	"github.com/coredns/coredns/request"
 	"github.com/miekg/dns"
-	"github.com/svcreg/svcreg/registry"
 )
 
 const pluginName = "svcreg"
 
 var log = clog.NewWithPlugin(pluginName)
 
-// handler answers the queries of one server block.
+// handler answers the queries of one server block, from the registries of its
+// stanzas.
 type handler struct {
-	next     plugin.Handler
-	zones    zones
-	fall     fall.F
-	indexer  indexer
-	upstream upstream
-
-	// index is nil until the registry is known, from etcd or from disk.
-	index atomic.Pointer[index]
-}
-
-// upstream looks a name up as a client of this server would.
-type upstream interface {
-	Lookup(ctx context.Context, state request.Request, name string, qtype uint16) (*dns.Msg, error)
+	next    plugin.Handler
+	stanzas []*stanza
 }
 
 // Name implements plugin.Handler.
 func (*handler) Name() string { return pluginName }
 
-// Ready implements ready.Readiness: whether there is anything to answer from.
-// Once there is, etcd may go away.
-func (h *handler) Ready() bool { return h.index.Load() != nil }
-
-// update makes the index of the next snapshot and swaps it in.
-func (h *handler) update(s *registry.Snapshot, changes *registry.Changes) {
-	h.index.Store(h.indexer.next(h.index.Load(), s, changes))
+// Ready implements ready.Readiness: whether there is anything to answer from
+// in every zone. Once there is, etcd may go away.
+func (h *handler) Ready() bool {
+	for _, s := range h.stanzas {
+		if s.index.Load() == nil {
+			return false
+		}
+	}
+	return true
 }
 
-// ServeDNS implements plugin.Handler.
+// ServeDNS implements plugin.Handler. The stanza with the longest zone
+// answers; what it has no name for and lets fall through goes to the stanza
+// with the next zone, and at last to the next plugin.
 func (h *handler) ServeDNS(ctx context.Context, w dns.ResponseWriter, r *dns.Msg) (int, error) {
 	if len(r.Question) == 0 {
 		return dns.RcodeFormatError, nil
 	}
-	q := &r.Question[0]
-	name := strings.ToLower(q.Name)
-	zone, below := h.zones.match(name)
-	if zone == nil {
-		return plugin.NextOrFailure(pluginName, h.next, ctx, w, r)
+	name := lower(r.Question[0].Name)
+	for tried := uint64(0); ; {
+		i, zone, below := h.match(name, tried)
+		if zone == nil {
+			return plugin.NextOrFailure(pluginName, h.next, ctx, w, r)
+		}
+		answered, rcode, err := h.stanzas[i].serve(ctx, w, r, zone, name, below)
+		if answered {
+			return rcode, err
+		}
+		tried |= 1 << i
 	}
-	x := h.index.Load()
-	switch {
-	case x == nil:
-		return dns.RcodeServerFailure, nil // nobody can say yet what exists
-	case q.Qclass != dns.ClassINET, q.Qtype == dns.TypeAXFR, q.Qtype == dns.TypeIXFR:
-		return dns.RcodeRefused, nil
-	}
-	n := x.find(zone, name, below)
-	if h.unsure(n, name) && h.fall.Through(name) {
-		return plugin.NextOrFailure(pluginName, h.next, ctx, w, r)
-	}
-	return h.write(ctx, w, r, n, x.zones[zone.number].soa)
 }
 
-// unsure reports whether somebody else may know more about a name: it doesn't
-// exist here, or it is the beginning of all names or of all addresses.
-func (h *handler) unsure(n *node, name string) bool {
-	return n == nil || n == partial || name == "."
-}
+// maxStanzas is how many stanzas a server block can have: as many as a set of
+// those tried has bits.
+const maxStanzas = 64
 
-// write sends what a node holds, or that it doesn't exist or holds nothing of
-// that type.
-func (h *handler) write(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, n *node, soa []dns.RR) (int, error) {
-	q := &r.Question[0]
-	m := new(dns.Msg)
-	m.SetReply(r)
-	m.Authoritative = true
-	if n == nil {
-		m.Rcode = dns.RcodeNameError
-	} else {
-		m.Answer, m.Extra = n.answer(q.Qtype)
-		if len(m.Answer) == 0 {
-			h.follow(ctx, w, r, m, n)
-		} else if q.Name != n.owner {
-			m.Answer = renamed(m.Answer, q.Name)
+// match returns which of the stanzas that were not tried yet has the longest
+// zone that a name in lower case belongs to, and the name's labels below it.
+func (h *handler) match(name string, tried uint64) (which int, longest *zone, below string) {
+	for i, s := range h.stanzas {
+		if tried&(1<<i) != 0 {
+			continue
+		}
+		if zone, rest := s.zones.match(name); zone != nil && (longest == nil || len(zone.name) > len(longest.name)) {
+			which, longest, below = i, zone, rest
 		}
 	}
-	if len(m.Answer) == 0 {
-		m.Ns = slices.Clip(soa)
-	}
-	if err := w.WriteMsg(m); err != nil {
-		return dns.RcodeServerFailure, plugin.Error(pluginName, err)
-	}
-	return dns.RcodeSuccess, nil
+	return which, longest, below
 }
+
+// lower returns a name in lower case. Other letters than those of ASCII have
+// no case in DNS (RFC 4343).
+func lower(name string) string {
+	for i := range len(name) {
+		if isUpper(name[i]) {
+			return lowered(name, i)
+		}
+	}
+	return name
+}
+
+// lowered is lower for a name of which the first i octets are so already.
+func lowered(name string, i int) string {
+	b := []byte(name)
+	for ; i < len(b); i++ {
+		if isUpper(b[i]) {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }

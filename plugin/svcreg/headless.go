@@ -9,39 +9,34 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-// headless fills in a headless service: the addresses of its ready endpoints,
-// a name for each of them, and their named ports.
-func (l *layout) headless(e *registry.Entry) {
-	byLabel := map[string]*host{}
-	seen := map[netip.Addr]bool{}
+// newHeadless returns a headless service: the addresses of its ready
+// endpoints, a name for each of them, and their named ports. It returns nil if
+// none is ready.
+func newHeadless(e *registry.Entry) *service {
+	var (
+		s       = &service{}
+		byLabel = map[string][]netip.Addr{}
+	)
 	for endpoint, addr := range ready(e) {
-		if !seen[addr] {
-			seen[addr] = true
-			l.addrs = append(l.addrs, addr)
-		}
+		s.addrs = append(s.addrs, addr)
 		label := hostLabel(endpoint)
-		if byLabel[label] == nil {
-			byLabel[label] = &host{label: label}
-		}
-		byLabel[label].addrs = appendNew(byLabel[label].addrs, addr)
+		byLabel[label] = append(byLabel[label], addr)
 	}
-	for _, h := range byLabel {
-		l.hosts = append(l.hosts, *h)
+	if len(s.addrs) == 0 {
+		return nil
 	}
-	slices.SortFunc(l.hosts, func(a, b host) int { return strings.Compare(a.label, b.label) })
+	s.addrs = byFamily(s.addrs)
+	s.hosts = make([]host, 0, len(byLabel))
+	for label, addrs := range byLabel {
+		s.hosts = append(s.hosts, host{label: label, addrs: byFamily(addrs)})
+	}
+	slices.SortFunc(s.hosts, func(a, b host) int { return strings.Compare(a.label, b.label) })
 	for _, p := range headlessPorts(e) {
 		if labels, ok := portLabels(p); ok {
-			l.add(port{labels, targets(e, p)})
+			s.add(labels, s.targets(e, p))
 		}
 	}
-}
-
-// add adds a port, unless nothing is there to lead to or it stands already.
-func (l *layout) add(p port) {
-	same := func(other port) bool { return other.labels == p.labels }
-	if len(p.targets) > 0 && !slices.ContainsFunc(l.ports, same) {
-		l.ports = append(l.ports, p)
-	}
+	return s
 }
 
 // ready yields the endpoints that serve, with their addresses. Those that are
@@ -68,7 +63,11 @@ func hostLabel(endpoint *registry.Endpoint) string {
 	if label := strings.ToLower(endpoint.Hostname); isLabel(label) {
 		return label
 	}
-	addr := endpoint.Addr.Unmap().WithZone("")
+	return dashed(endpoint.Addr.Unmap().WithZone(""))
+}
+
+// dashed returns an address as a label: with dashes for dots and colons.
+func dashed(addr netip.Addr) string {
 	if addr.Is4() {
 		return strings.ReplaceAll(addr.String(), ".", "-")
 	}
@@ -99,17 +98,20 @@ func headlessPorts(e *registry.Entry) []registry.Port {
 
 // targets returns where a port of a headless service is served, each host and
 // number once, in the order of the hosts.
-func targets(e *registry.Entry, p registry.Port) []target {
+func (s *service) targets(e *registry.Entry, p registry.Port) []target {
 	var all []target
 	for _, backend := range e.Backends(p) {
-		if backend.Addr.IsValid() && e.Serves(backend.Endpoint) {
-			all = append(all, target{hostLabel(backend.Endpoint), backend.Port})
+		if !backend.Addr.IsValid() || !e.Serves(backend.Endpoint) {
+			continue
+		}
+		if i, ok := slices.BinarySearchFunc(s.hosts, hostLabel(backend.Endpoint), compareHost); ok {
+			all = append(all, target{&s.hosts[i], backend.Port})
 		}
 	}
 	slices.SortFunc(all, func(a, b target) int {
-		return cmp.Or(strings.Compare(a.label, b.label), cmp.Compare(a.port, b.port))
+		return cmp.Or(strings.Compare(a.host.label, b.host.label), cmp.Compare(a.number, b.number))
 	})
-	return slices.Compact(all)
+	return slices.Clip(slices.Compact(all))
 }
 
 // appendNew appends a value unless it is there already. It is for short

@@ -1,7 +1,9 @@
 package svcreg
 
 import (
+	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/svcreg/svcreg/registry"
@@ -10,29 +12,29 @@ import (
 // index is what DNS knows at one revision of the registry. It is immutable;
 // the next one shares with it all that did not change.
 type index struct {
+	*indexer
 	snapshot *registry.Snapshot
-	// services has each service's names, by forward zone.
-	services registry.Map[registry.Key, []tree]
-	zones    []zoneNodes // by zone.number
-
-	ttl        uint32
-	primary    int
-	shortNames bool
+	origins  []origin // by zone.number
+	// services are those that have names.
+	services registry.Map[registry.Key, *service]
+	// endpoints has the headless services with an endpoint at an address, in
+	// the order of their keys.
+	endpoints registry.Map[netip.Addr, []registry.Key]
 }
 
-// indexer makes indexes.
+// indexer makes indexes, and knows what is the same in all of them.
 type indexer struct {
-	zones      *zones
-	zoneNodes  []zoneNodes // by zone.number, at no serial yet
+	zones      zones
 	ttl        uint32
 	shortNames bool
+	blank      []origin // by zone.number, at no serial yet
 }
 
-// newIndexer returns an indexer of zones whose servers have some addresses.
-func newIndexer(z *zones, o *options, servers []netip.Addr) indexer {
-	b := indexer{zones: z, ttl: o.ttl, shortNames: o.shortNames}
-	for _, zone := range z.longest {
-		b.zoneNodes = append(b.zoneNodes, newZoneNodes(zone.name, o.ttl, servers))
+// newIndexer returns an indexer for a stanza of a server at some addresses.
+func newIndexer(o *options, servers []netip.Addr) *indexer {
+	b := &indexer{zones: newZones(o.zones), ttl: o.ttl, shortNames: o.shortNames}
+	for _, zone := range b.zones.longest {
+		b.blank = append(b.blank, newOrigin(zone.name, o.ttl, servers))
 	}
 	return b
 }
@@ -40,83 +42,168 @@ func newIndexer(z *zones, o *options, servers []netip.Addr) indexer {
 // next returns the index of a snapshot. The work is that of the changes that
 // lead there from the old one; nil for either of them means all of it.
 func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Changes) *index {
-	x := &index{snapshot: s, ttl: b.ttl, primary: b.zones.primary, shortNames: b.shortNames}
+	x := &index{indexer: b, snapshot: s}
 	if old == nil || changes == nil {
 		for e := range s.Services() {
-			x.put(e.Key, newTrees(e, b.zones.forward, b.ttl))
+			x.put(e.Key, newService(e))
 		}
 	} else {
-		x.services = old.services
+		x.services, x.endpoints = old.services, old.endpoints
 		for _, k := range changes.Services {
-			x.put(k, b.trees(s.Service(k)))
+			x.put(k, x.service(k))
 		}
 	}
-	x.zones = make([]zoneNodes, len(b.zoneNodes))
-	for i := range x.zones {
-		x.zones[i] = b.zoneNodes[i].at(uint32(s.Revision()))
+	x.origins = make([]origin, len(b.blank))
+	for i := range x.origins {
+		x.origins[i] = b.blank[i].at(uint32(s.Revision()))
 	}
 	return x
 }
 
-func (b *indexer) trees(e *registry.Entry) []tree {
-	if e == nil {
-		return nil
-	}
-	return newTrees(e, b.zones.forward, b.ttl)
-}
-
-// put replaces a service's names. It is for an index in the making.
-func (x *index) put(k registry.Key, trees []tree) {
-	if trees == nil {
-		x.services = x.services.Without(k)
-	} else {
-		x.services = x.services.With(k, trees)
-	}
-}
-
-// find returns the node of a name in lower case, of which below are the labels
-// below the zone; nil if the name doesn't exist. For all but reverse names it
-// allocates nothing.
-func (x *index) find(zone *zone, name, below string) *node {
-	if n := x.zones[zone.number].find(below); n != nil {
-		return n
-	}
-	if reverseName(name) {
-		return x.reverse(name)
-	}
-	if zone.tree < 0 {
-		return nil
-	}
-	if rest, last := cutLabel(below); last == "svc" {
-		if n := x.names(zone.tree, rest); n != nil {
-			return n
-		}
-	}
-	if x.shortNames { // also a namespace or a service called "svc"
-		return x.names(zone.tree, below)
+// service makes a service anew, or returns nil if it has no name.
+func (x *index) service(k registry.Key) *service {
+	if e := x.snapshot.Service(k); e != nil {
+		return newService(e)
 	}
 	return nil
 }
 
-// names returns the node of the labels [below.]service.namespace.
-func (x *index) names(tree int, labels string) *node {
+// put replaces a service. It is for an index in the making.
+func (x *index) put(k registry.Key, now *service) {
+	before, _ := x.services.Get(k)
+	x.moveEndpoints(k, before, now)
+	if now != nil {
+		x.services = x.services.With(k, now)
+	} else if before != nil {
+		x.services = x.services.Without(k)
+	}
+}
+
+// moveEndpoints takes a headless service's endpoints out of the addresses, and
+// those it has now in.
+func (x *index) moveEndpoints(k registry.Key, before, now *service) {
+	from, to := before.endpoints(), now.endpoints()
+	for _, addr := range from {
+		if _, stays := slices.BinarySearchFunc(to, addr, netip.Addr.Compare); !stays {
+			x.removeEndpoint(addr, k)
+		}
+	}
+	for _, addr := range to {
+		if _, was := slices.BinarySearchFunc(from, addr, netip.Addr.Compare); !was {
+			x.addEndpoint(addr, k)
+		}
+	}
+}
+
+func (x *index) addEndpoint(addr netip.Addr, k registry.Key) {
+	keys, _ := x.endpoints.Get(addr)
+	i, _ := slices.BinarySearchFunc(keys, k, registry.Key.Compare)
+	x.endpoints = x.endpoints.With(addr, slices.Insert(slices.Clip(keys), i, k))
+}
+
+func (x *index) removeEndpoint(addr netip.Addr, k registry.Key) {
+	keys, _ := x.endpoints.Get(addr)
+	keys = slices.DeleteFunc(slices.Clone(keys), func(other registry.Key) bool { return other == k })
+	if len(keys) == 0 {
+		x.endpoints = x.endpoints.Without(addr)
+	} else {
+		x.endpoints = x.endpoints.With(addr, keys)
+	}
+}
+
+// endpoints returns the addresses of a headless service's endpoints, sorted;
+// of any other service, or none, it has none.
+func (s *service) endpoints() []netip.Addr {
+	if s == nil || len(s.hosts) == 0 {
+		return nil
+	}
+	addrs := slices.Clone(s.addrs)
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return addrs
+}
+
+// find returns what stands at a name in lower case, of which below are the
+// labels below the zone; nil if the name doesn't exist. For all but reverse
+// names it allocates nothing.
+func (x *index) find(zone *zone, name, below string) subject {
+	if n := x.origins[zone.number].find(below); n != nil {
+		return n
+	}
+	switch {
+	case reverseName(name):
+		return x.reverse(name)
+	case zone.sort == reverseZone:
+		return nil
+	}
+	if rest, last := cutLabel(below); last == "svc" {
+		if n := x.names(rest); n != nil {
+			return n
+		}
+	}
+	if x.shortNames { // also a namespace or a service called "svc"
+		return x.names(below)
+	}
+	return nil
+}
+
+// names returns what stands at the labels [below.]service.namespace.
+func (x *index) names(labels string) subject {
 	labels, namespace := cutLabel(labels)
-	below, service := cutLabel(labels)
-	if service == "" {
+	below, name := cutLabel(labels)
+	if name == "" {
 		if namespace == "" || x.snapshot.HasNamespace(namespace) {
 			return hollow
 		}
 		return nil
 	}
-	trees, ok := x.services.Get(registry.Key{Namespace: namespace, Name: service})
-	if !ok {
+	s, ok := x.services.Get(registry.Key{Namespace: namespace, Name: name})
+	switch {
+	case !ok:
 		return nil
+	case below == "":
+		return &s.host
 	}
-	t := &trees[tree]
-	if below == "" {
-		return &t.node
+	return s.find(below)
+}
+
+// all yields every name in a forward zone that is there because of a service,
+// in the form with "svc", and what stands at it.
+func (x *index) all(zone string) iter.Seq2[string, subject] {
+	return func(yield func(string, subject) bool) {
+		for k, s := range x.services.All() {
+			if !s.all(canonical(k, zone), yield) {
+				return
+			}
+		}
 	}
-	return t.find(below)
+}
+
+// all yields a service's own name and those below it, but for those that are
+// too long.
+func (s *service) all(name string, yield func(string, subject) bool) bool {
+	fits := func(name string, n subject) bool { return len(name) > maxName || yield(name, n) }
+	if !fits(name, &s.host) {
+		return false
+	}
+	for i := range s.hosts {
+		if !fits(s.hosts[i].label+"."+name, &s.hosts[i]) {
+			return false
+		}
+	}
+	for i := range s.ports {
+		if !fits(s.ports[i].labels+"."+name, &s.ports[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// canonical returns a service's name in a zone.
+func canonical(k registry.Key, zone string) string {
+	if zone == "." {
+		return k.Name + "." + k.Namespace + ".svc."
+	}
+	return k.Name + "." + k.Namespace + ".svc." + zone
 }
 
 // cutLabel cuts the last label off. It knows no escaped dots: the registry's

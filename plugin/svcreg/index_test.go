@@ -15,21 +15,23 @@ import (
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
-// dump returns all answers' records of an index by owner.
+// dump returns all answers' records of an index by owner, and those of the
+// names of endpoints' addresses.
 func dump(x *index) map[string][]string {
 	all := map[string][]string{}
-	add := func(n *node) {
-		if n.owner != "" {
-			all[n.owner] = append(texts(n.records), texts(n.extra)...)
+	for _, zone := range x.zones.longest {
+		if zone.sort == reverseZone {
+			continue
 		}
-	}
-	for _, trees := range x.services.All() {
-		for i := range trees {
-			add(&trees[i].node)
-			for j := range trees[i].below {
-				add(&trees[i].below[j])
+		for name, n := range x.all(zone.name) {
+			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV} {
+				answer, extra := n.records(name, qtype, x.ttl)
+				all[name] = append(all[name], texts(append(answer, extra...))...)
 			}
 		}
+	}
+	for addr := range x.endpoints.All() {
+		all[addr.String()] = x.endpointNames(addr)
 	}
 	return all
 }
@@ -47,14 +49,14 @@ func texts(records []dns.RR) []string {
 func TestIndexFollowsChanges(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 0))
-		h := newTestHandler(theZones...)
+		h := newTestServer(theZones...)
 		s := &registry.Snapshot{}
 		for revision := range int64(60) {
 			var changes *registry.Changes
 			s, changes = s.Apply(revision+1, randomChange(rng, revision+1))
 			h.update(s, changes)
 		}
-		want := dump(h.indexer.next(nil, s, nil))
+		want := dump(h.stanza.next(nil, s, nil))
 		if diff := cmp.Diff(want, dump(h.index.Load())); diff != "" {
 			t.Fatalf("seed %d: index (-new +grown):\n%s", seed, diff)
 		}
@@ -116,7 +118,7 @@ func TestIndexShares(t *testing.T) {
 	key := registry.Key{Namespace: "my-ns", Name: "my-service"}
 	a, _ := before.services.Get(key)
 	b, _ := h.index.Load().services.Get(key)
-	if &a[0] != &b[0] {
+	if a != b {
 		t.Error("a service that did not change was indexed again")
 	}
 	if got := ask(t, h, "web.my-ns.svc.cluster.local.", dns.TypeA); got.Rcode != dns.RcodeNameError {
@@ -151,7 +153,7 @@ func TestImpossibleNames(t *testing.T) {
 			registry.Port{Name: "DNS", Protocol: registry.UDP, Port: 53})
 		objects = append(objects, s)
 	}
-	h := newTestHandler("cluster.local.")
+	h := newTestServer("cluster.local.")
 	h.update(registry.Build(1, objects...), nil)
 	want := []string{
 		"_dns._udp.good.ns.svc.cluster.local.",
@@ -168,7 +170,7 @@ func TestTooLongNames(t *testing.T) {
 	label := strings.Repeat("x", 63)
 	zone := label + "." + label + ".example."
 	k := registry.Key{Namespace: label, Name: label}
-	h := newTestHandler(zone, "cluster.local.")
+	h := newTestServer(zone, "cluster.local.")
 	h.update(registry.Build(1, portalService(k, netip.MustParseAddr("10.0.0.1"))), nil)
 	for owner := range dump(h.index.Load()) {
 		if _, ok := dns.IsDomainName(owner); !ok {
@@ -207,7 +209,7 @@ func FuzzQuery(f *testing.F) {
 	} {
 		f.Add(name, dns.TypeA)
 	}
-	h := newTestHandler(append(theZones, ".")...)
+	h := newTestServer(append(theZones, ".")...)
 	h.update(registrytest.Snapshot(f, manifests), nil)
 	f.Fuzz(func(t *testing.T, name string, qtype uint16) {
 		if qtype == dns.TypeOPT {

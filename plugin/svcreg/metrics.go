@@ -11,12 +11,11 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-// where is the server block that a plugin instance belongs to.
-type where struct{ server, zone, view string }
+// where says which stanza of which server block a follower is for.
+type where struct{ server, zone, view, registry string }
 
-// runningFollowers are the instances of the plugin that are at work, at most
-// one for each server block: while CoreDNS reloads there are two for a moment,
-// and the newer one counts. It is a prometheus.Collector.
+// runningFollowers are those at work, one for each stanza: while CoreDNS
+// reloads there are two for a moment, and the newer one counts. It is a prometheus.Collector.
 type runningFollowers struct {
 	mu  sync.Mutex
 	all map[where]*follower
@@ -25,8 +24,8 @@ type runningFollowers struct {
 // running is what the metrics report on.
 var running = &runningFollowers{all: map[where]*follower{}}
 
-// add puts an instance in charge of its server block, and returns the one that
-// was until now.
+// add puts a follower in charge of its stanza, and returns the one that was
+// until now.
 func (r *runningFollowers) add(f *follower) (before *follower) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,7 +33,7 @@ func (r *runningFollowers) add(f *follower) (before *follower) {
 	return before
 }
 
-// remove takes an instance out, unless another one is in charge already.
+// remove takes a follower out, unless another one is in charge already.
 func (r *runningFollowers) remove(f *follower) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,7 +42,7 @@ func (r *runningFollowers) remove(f *follower) {
 	}
 }
 
-// list returns the instances in charge.
+// list returns the followers in charge.
 func (r *runningFollowers) list() []*follower {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +51,7 @@ func (r *runningFollowers) list() []*follower {
 
 func newDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(plugin.Namespace, pluginName, name), help,
-		append([]string{"server", "zone", "view"}, labels...), nil)
+		append([]string{"server", "zone", "view", "registry"}, labels...), nil)
 }
 
 var (
@@ -85,7 +84,7 @@ func (r *runningFollowers) Collect(ch chan<- prometheus.Metric) {
 
 func (f *follower) collect(ch chan<- prometheus.Metric) {
 	metric := func(d *prometheus.Desc, t prometheus.ValueType, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, t, v, append([]string{f.where.server, f.where.zone, f.where.view}, labels...)...)
+		ch <- prometheus.MustNewConstMetric(d, t, v, append([]string{f.where.server, f.where.zone, f.where.view, f.where.registry}, labels...)...)
 	}
 	s := f.watcher.Status()
 	synced := 0.0

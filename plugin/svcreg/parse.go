@@ -54,9 +54,26 @@ var properties = map[string]property{
 	"fallthrough":     (*options).setFallthrough,
 }
 
-// parse reads the plugin's one stanza.
-func parse(c *caddy.Controller) (*options, error) {
-	c.Next() // the directive itself
+// parse reads the plugin's stanzas.
+func parse(c *caddy.Controller) ([]*options, error) {
+	var stanzas []*options
+	for c.Next() {
+		o, err := parseStanza(c)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(stanzas, o.same) {
+			return nil, c.Errf("zones %s of %v: given twice", strings.Join(o.zones, " "), o.registry())
+		}
+		stanzas = append(stanzas, o)
+	}
+	if len(stanzas) > maxStanzas {
+		return nil, c.Errf("%d stanzas: want at most %d in a server block", len(stanzas), maxStanzas)
+	}
+	return stanzas, nil
+}
+
+func parseStanza(c *caddy.Controller) (*options, error) {
 	o := &options{
 		etcd:           etcd.Config{Endpoints: []string{defaultEndpoint}},
 		ttl:            defaultTTL,
@@ -72,9 +89,6 @@ func parse(c *caddy.Controller) (*options, error) {
 		if err := o.parseProperty(c, seen); err != nil {
 			return nil, err
 		}
-	}
-	if c.Next() {
-		return nil, plugin.ErrOnce
 	}
 	if err := o.etcd.Validate(); err != nil {
 		return nil, c.Err(err.Error())
@@ -233,6 +247,15 @@ func (o *options) setFallthrough(args []string) error {
 	}
 	o.fall.SetZonesFromArgs(args)
 	return nil
+}
+
+// registry names the registry that a stanza follows.
+func (o *options) registry() string { return o.etcd.Endpoints[0] + o.layout.Prefix() }
+
+// same reports whether two stanzas can't be told apart: they follow one
+// registry, and for the same zones.
+func (o *options) same(other *options) bool {
+	return o.sameRegistry(other) && slices.Equal(o.zones, other.zones)
 }
 
 // sameRegistry reports whether two stanzas follow one registry.

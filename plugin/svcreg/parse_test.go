@@ -1,7 +1,6 @@
 package svcreg
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
-	"github.com/coredns/coredns/plugin"
 	"github.com/google/go-cmp/cmp"
 	"github.com/svcreg/svcreg/registry/etcd"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
@@ -43,7 +41,11 @@ func parseText(t *testing.T, stanza string) (*options, error) {
 	t.Helper()
 	c := caddy.NewTestController("dns", stanza)
 	c.ServerBlockKeys = []string{"dns://block.example:53"}
-	return parse(c)
+	stanzas, err := parse(c)
+	if err != nil {
+		return nil, err
+	}
+	return stanzas[0], nil
 }
 
 func TestParse(t *testing.T) {
@@ -147,6 +149,8 @@ func TestParseStanzaErrors(t *testing.T) {
 		{"zone", "svcreg 10.0.0.0/99x:", `Testfile:1 - Error during parsing: zone "10.0.0.0/99x:": want a domain name or a network such as 10.0.0.0/24`},
 		{"reverse zones only", "svcreg in-addr.arpa 10.0.0.0/24",
 			"Testfile:1 - Error during parsing: zones: in-addr.arpa. 0.0.10.in-addr.arpa.: want at least one that is no reverse zone"},
+		{"twice the same", "svcreg a.example\nsvcreg b.example\nsvcreg a.example",
+			"Testfile:3 - Error during parsing: zones a.example. of http://127.0.0.1:2379/registry: given twice"},
 		{"certificate without TLS", "svcreg cluster.local {\ntls " + files.CertFile + "\n}",
 			`Testfile:3 - Error during parsing: endpoints[0]: "http://127.0.0.1:2379": want https:// since a certificate or an authority is given`},
 	} {
@@ -157,8 +161,15 @@ func TestParseStanzaErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := parseText(t, "svcreg a.example\nsvcreg b.example"); !errors.Is(err, plugin.ErrOnce) {
-		t.Errorf("a second stanza: got %v, want %v", err, plugin.ErrOnce)
+}
+
+// A server block may have several stanzas, for other zones or of other
+// registries.
+func TestParseSeveralStanzas(t *testing.T) {
+	c := caddy.NewTestController("dns", "svcreg a.example\nsvcreg b.example\nsvcreg a.example {\npath /fleet\n}")
+	stanzas, err := parse(c)
+	if err != nil || len(stanzas) != 3 || stanzas[2].layout.Prefix() != "/fleet" || stanzas[1].zones[0] != "b.example." {
+		t.Errorf("got %v, error %v", stanzas, err)
 	}
 }
 
@@ -179,8 +190,8 @@ func TestParseRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(dir, "dns.snapshot"); o.snapshotFile != want {
-		t.Errorf("got %s, want %s", o.snapshotFile, want)
+	if want := filepath.Join(dir, "dns.snapshot"); o[0].snapshotFile != want {
+		t.Errorf("got %s, want %s", o[0].snapshotFile, want)
 	}
 }
 

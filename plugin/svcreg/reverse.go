@@ -2,10 +2,8 @@ package svcreg
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
-
-	"github.com/miekg/dns"
-	"github.com/svcreg/svcreg/registry"
 )
 
 // The zones of names that stand for addresses (RFC 1035 section 3.5, RFC 3596
@@ -35,10 +33,10 @@ func cutArpa(name string) (labels string, v4, ok bool) {
 	return labels, v4, (v4 || ok) && dot
 }
 
-// reverse returns the node of a reverse name, made for the occasion: the name
-// of the service that holds the portal IP, else those of the headless
-// services' endpoints at that address.
-func (x *index) reverse(name string) *node {
+// reverse returns the names of the address that a reverse name stands for:
+// that of the service that holds it as a portal IP, else those of the headless
+// services' endpoints there.
+func (x *index) reverse(name string) subject {
 	labels, v4, _ := cutArpa(name)
 	parse := parseReverse6
 	if v4 {
@@ -51,53 +49,51 @@ func (x *index) reverse(name string) *node {
 	case !whole:
 		return partial
 	}
-	if e := x.snapshot.ByPortalIP(addr); e != nil {
-		if owner := x.canonical(e.Key); owner != "" {
-			return x.pointer(name, owner)
-		}
+	names := x.portalName(addr)
+	if names == nil {
+		names = x.endpointNames(addr)
 	}
-	return x.pointer(name, x.endpointNames(addr)...)
+	if names == nil {
+		return nil
+	}
+	return &names
 }
 
-// canonical returns a service's name in the primary zone, or "" if it has
-// none.
-func (x *index) canonical(k registry.Key) string {
-	trees, ok := x.services.Get(k)
-	if !ok {
-		return ""
+// portalName returns the name of the service that holds a portal IP, if it has
+// one.
+func (x *index) portalName(addr netip.Addr) pointers {
+	e := x.snapshot.ByPortalIP(addr)
+	if e == nil {
+		return nil
 	}
-	return trees[x.primary].owner
+	if _, ok := x.services.Get(e.Key); !ok {
+		return nil
+	}
+	return short(canonical(e.Key, x.zones.primary))
 }
 
 // endpointNames returns the names that the endpoints at an address have in
 // headless services, each once.
-func (x *index) endpointNames(addr netip.Addr) []string {
-	var names []string
-	for _, e := range x.snapshot.ByEndpointIP(addr) {
-		owner := x.canonical(e.Key)
-		if !e.Headless || owner == "" {
-			continue
-		}
-		for endpoint, at := range ready(e) {
-			if name := hostLabel(endpoint) + "." + owner; at == addr && len(name) <= maxName {
-				names = appendNew(names, name)
+func (x *index) endpointNames(addr netip.Addr) pointers {
+	var names pointers
+	keys, _ := x.endpoints.Get(addr)
+	for _, k := range keys {
+		s, _ := x.services.Get(k)
+		for i := range s.hosts {
+			if h := &s.hosts[i]; slices.Contains(h.addrs, addr) {
+				names = append(names, short(h.label+"."+canonical(k, x.zones.primary))...)
 			}
 		}
 	}
 	return names
 }
 
-// pointer returns a node of PTR records, or nil if there is nothing to point
-// to.
-func (x *index) pointer(name string, targets ...string) *node {
-	if len(targets) == 0 {
+// short returns names but for one that is too long.
+func short(name string) pointers {
+	if len(name) > maxName {
 		return nil
 	}
-	n := &node{owner: name, records: make([]dns.RR, len(targets))}
-	for i, target := range targets {
-		n.records[i] = &dns.PTR{Hdr: header(name, dns.TypePTR, x.ttl), Ptr: target}
-	}
-	return n
+	return pointers{name}
 }
 
 // parseReverse4 reads "11.0.0.10" as 10.0.0.11. Where octets are missing at

@@ -63,7 +63,7 @@ func TestReverseOfContestedAddress(t *testing.T) {
 ---
 {"kind": "Service", "apiVersion": "v1beta1", "id": "a-second", "namespace": "default", "port": 80, "portalIP": "10.0.0.1"}
 `
-	h := newTestHandler(theZones...)
+	h := newTestServer(theZones...)
 	h.update(registrytest.Snapshot(t, both), nil)
 	run(t, h, []question{
 		{"1.0.0.10.in-addr.arpa.", dns.TypePTR, ptr("1.0.0.10.in-addr.arpa.", "z-first.default.svc.cluster.local.")},

@@ -4,135 +4,98 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/miekg/dns"
 	"github.com/svcreg/svcreg/registry"
 )
 
-// tree is a service's names in one zone: its own, and those below it.
-type tree struct {
-	node
-	// below are the endpoints of a headless service and the SRV names, sorted
-	// by owner.
-	below []node
+// service is a service as DNS sees it. It is made when the service or its
+// endpoints change, and never changes itself.
+type service struct {
+	host         // the service's own name
+	hosts []host // the endpoints of a headless service, sorted by label
+	ports []port // the named ports, sorted by labels
 }
 
-// find returns the node of the labels below the service's name, or nil.
-func (t *tree) find(labels string) *node {
-	i, found := slices.BinarySearchFunc(t.below, labels, func(n node, labels string) int {
-		return strings.Compare(t.labels(&n), labels)
-	})
-	if found {
-		return &t.below[i]
+// find returns what stands at the labels below the service's name, or nil.
+func (s *service) find(labels string) subject {
+	if i, ok := slices.BinarySearchFunc(s.hosts, labels, compareHost); ok {
+		return &s.hosts[i]
 	}
 	if labels[0] != '_' {
 		return nil
 	}
-	for i := range t.below { // "_tcp" exists if "_http._tcp" does
-		if strings.HasSuffix(t.labels(&t.below[i]), "."+labels) {
+	for i := range s.ports {
+		if s.ports[i].labels == labels {
+			return &s.ports[i]
+		}
+	}
+	for i := range s.ports { // "_tcp" exists if "_http._tcp" does
+		if _, protocol, _ := strings.Cut(s.ports[i].labels, "."); protocol == labels {
 			return hollow
 		}
 	}
 	return nil
 }
 
-// labels returns the labels by which a node's name is longer than the
-// service's.
-func (t *tree) labels(n *node) string { return n.owner[:len(n.owner)-len(t.owner)-1] }
+func compareHost(h host, label string) int { return strings.Compare(h.label, label) }
 
-// srvWeight is shared out among the SRV records of one name.
-const srvWeight = 100
-
-// maxName is the length of the longest name, with its dot at the end (RFC 1035
-// section 2.3.4: 255 octets with the length of each label and the root's).
-const maxName = 254
-
-// layout is a service as DNS sees it, before it has a zone.
-type layout struct {
-	name   string // "my-service.my-ns.svc"
-	target string // an ExternalName service's
-	addrs  []netip.Addr
-	hosts  []host
-	ports  []port
-}
-
-// host is an endpoint of a headless service that has a name of its own.
-type host struct {
-	label string
-	addrs []netip.Addr
-}
-
-// port is a named port and what SRV records of it lead to.
-type port struct {
-	labels  string // "_http._tcp"
-	targets []target
-}
-
-// target is a host, or the service itself if the label is empty.
-type target struct {
-	label string
-	port  uint16
-}
-
-// newTrees returns a service's names in every forward zone, or nil for a
-// service that has none.
-func newTrees(e *registry.Entry, zones []string, ttl uint32) []tree {
-	l, ok := newLayout(e)
-	if !ok {
+// newService returns a service as DNS sees it, or nil if it has no name: its
+// own name is no DNS label, it has no ports behind its portal IP, no ready
+// endpoint where it is headless, or it stands for something that is not a
+// name.
+func newService(e *registry.Entry) *service {
+	if !isLabel(e.Name) || !isLabel(e.Namespace) {
 		return nil
 	}
-	trees := make([]tree, len(zones))
-	for i, zone := range zones {
-		trees[i] = l.tree(join(l.name, zone), ttl)
-	}
-	return trees
-}
-
-// newLayout says what names a service has. It has none if it could not be
-// asked for: its own name is no DNS label, it has no ports behind its portal
-// IP, no ready endpoint where it is headless, or it stands for something that
-// is not a name.
-func newLayout(e *registry.Entry) (l layout, ok bool) {
-	if !isLabel(e.Name) || !isLabel(e.Namespace) {
-		return l, false
-	}
-	l.name = e.Name + "." + e.Namespace + ".svc"
 	switch {
 	case e.Type == registry.ExternalName:
-		l.target, ok = externalName(e.ExternalName)
-		return l, ok
+		return newAlias(e)
 	case e.Headless:
-		l.headless(e)
-		return l, len(l.addrs) > 0
+		return newHeadless(e)
+	case len(e.Ports) == 0:
+		return nil
 	}
-	l.portal(e)
-	return l, len(e.Ports) > 0
+	return newPortal(e, e.PortalIPs)
 }
 
-// externalName returns what an ExternalName service stands for, fully
-// qualified; not an address, of which no CNAME could be made.
-func externalName(name string) (string, bool) {
+// newAlias returns a service that stands for something outside; not for an
+// address, of which no CNAME could be made.
+func newAlias(e *registry.Entry) *service {
+	name := e.ExternalName
 	if _, err := netip.ParseAddr(strings.TrimSuffix(name, ".")); err == nil || name == "" {
-		return "", false
+		return nil
 	}
 	_, ok := dns.IsDomainName(name)
 	name = strings.ToLower(dns.Fqdn(name))
-	return name, ok && len(name) <= maxName
+	if !ok || len(name) > maxName {
+		return nil
+	}
+	return &service{host: host{alias: name}}
 }
 
-// portal fills in a service with portal IPs: they, and the named ports.
-func (l *layout) portal(e *registry.Entry) {
-	for _, addr := range e.PortalIPs {
-		l.addrs = appendNew(l.addrs, addr.Unmap().WithZone(""))
-	}
-	if len(l.addrs) == 0 {
-		return // nothing that an SRV record could lead to
+// newPortal returns a service at some addresses of its own.
+func newPortal(e *registry.Entry, addrs []netip.Addr) *service {
+	s := &service{host: host{addrs: byFamily(addrs)}}
+	if len(s.addrs) == 0 {
+		return s // nothing that an SRV record could lead to
 	}
 	for _, p := range e.Ports {
 		if labels, ok := portLabels(p); ok {
-			l.ports = append(l.ports, port{labels, []target{{port: p.Port}}})
+			s.add(labels, []target{{&s.host, p.Port}})
 		}
 	}
+	return s
+}
+
+// add adds a port, unless nothing is there to lead to or it stands already.
+func (s *service) add(labels string, targets []target) {
+	same := func(p port) bool { return p.labels == labels }
+	if len(targets) == 0 || slices.ContainsFunc(s.ports, same) {
+		return
+	}
+	s.ports = append(slices.Clip(s.ports), port{unique.Make(labels).Value(), targets})
 }
 
 // isLabel reports whether a name is a DNS label as the registry's names are:
@@ -143,70 +106,4 @@ func isLabel(s string) bool {
 
 func notInLabel(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
-}
-
-// portLabels returns the first two labels of a port's SRV name; a port without
-// a name has none.
-func portLabels(p registry.Port) (string, bool) {
-	name := strings.ToLower(p.Name)
-	return "_" + name + "._" + strings.ToLower(string(p.Protocol)), isLabel(name) && len(name) < 63
-}
-
-// tree makes a service's records in one zone, where it has that name; none if
-// the name is too long.
-func (l *layout) tree(owner string, ttl uint32) tree {
-	if len(owner) > maxName {
-		return tree{}
-	}
-	t := tree{node: node{owner: owner}}
-	if l.target != "" {
-		if l.target != owner {
-			t.records = []dns.RR{&dns.CNAME{Hdr: header(owner, dns.TypeCNAME, ttl), Target: l.target}}
-		}
-		return t
-	}
-	t.records = addresses(owner, ttl, l.addrs)
-	t.below = make([]node, 0, len(l.hosts)+len(l.ports))
-	for _, h := range l.hosts {
-		if name := h.label + "." + owner; len(name) <= maxName {
-			t.below = append(t.below, node{owner: name, records: addresses(name, ttl, h.addrs)})
-		}
-	}
-	hosts := t.below // sorted as l.hosts are
-	for i := range l.ports {
-		if name := l.ports[i].labels + "." + owner; len(name) <= maxName {
-			t.below = append(t.below, l.ports[i].node(name, ttl, &t, hosts))
-		}
-	}
-	slices.SortFunc(t.below, func(a, b node) int { return strings.Compare(t.labels(&a), t.labels(&b)) })
-	return t
-}
-
-// node returns a port's SRV records with the addresses of their targets.
-func (p *port) node(owner string, ttl uint32, t *tree, hosts []node) node {
-	var (
-		n      = node{owner: owner, records: make([]dns.RR, 0, len(p.targets))}
-		srvs   = make([]dns.SRV, 0, len(p.targets))
-		weight = uint16(max(1, srvWeight/len(p.targets)))
-		served string // the host whose addresses n.extra has already
-	)
-	for _, target := range p.targets {
-		at := &t.node
-		if target.label != "" {
-			i, ok := slices.BinarySearchFunc(hosts, target.label, func(n node, label string) int {
-				return strings.Compare(t.labels(&n), label)
-			})
-			if !ok {
-				continue
-			}
-			at = &hosts[i]
-		}
-		srvs = append(srvs, dns.SRV{Hdr: header(owner, dns.TypeSRV, ttl), Weight: weight, Port: target.port, Target: at.owner})
-		n.records = append(n.records, &srvs[len(srvs)-1])
-		if at.owner != served {
-			n.extra = append(n.extra, at.records...)
-			served = at.owner
-		}
-	}
-	return n
 }

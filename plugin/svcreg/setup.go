@@ -8,7 +8,6 @@ import (
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
-	upstreams "github.com/coredns/coredns/plugin/pkg/upstream"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -17,30 +16,39 @@ func init() {
 	prometheus.MustRegister(running)
 }
 
-// setup reads a stanza and contacts nobody: etcd comes with the start.
+// setup reads the stanzas and contacts nobody: etcd comes with the start.
 func setup(c *caddy.Controller) error {
-	o, err := parse(c)
+	stanzas, err := parse(c)
 	if err != nil {
 		return plugin.Error(pluginName, err)
 	}
-	h := newHandler(o, nil)
-	config := dnsserver.GetConfig(c)
-	f := &follower{options: o, handler: h}
+	var (
+		h         = &handler{}
+		config    = dnsserver.GetConfig(c)
+		followers followers
+	)
+	for _, o := range stanzas {
+		s := newStanza(o, nil)
+		h.stanzas = append(h.stanzas, s)
+		followers = append(followers, &follower{options: o, stanza: s})
+	}
 	c.OnStartup(func() error {
-		f.where = whereOf(config)
-		h.indexer = newIndexer(&h.zones, o, serverAddrs(config.ListenHosts))
-		if err := f.start(); err != nil {
+		for _, f := range followers {
+			f.where = whereOf(config, f.options)
+			f.stanza.indexer = newIndexer(f.options, serverAddrs(config.ListenHosts))
+		}
+		if err := followers.start(); err != nil {
 			return plugin.Error(pluginName, err)
 		}
 		return nil
 	})
 	// On a reload the old instance serves until the new one has started.
 	c.OnShutdown(func() error {
-		f.stop()
+		followers.stop()
 		return nil
 	})
 	c.OnRestartFailed(func() error {
-		f.resume()
+		followers.resume()
 		return nil
 	})
 	config.AddPlugin(func(next plugin.Handler) plugin.Handler {
@@ -50,22 +58,14 @@ func setup(c *caddy.Controller) error {
 	return nil
 }
 
-// newHandler returns a handler that knows no registry yet, of a server at some
-// addresses.
-func newHandler(o *options, servers []netip.Addr) *handler {
-	h := &handler{zones: newZones(o.zones), fall: o.fall, upstream: upstreams.New()}
-	h.indexer = newIndexer(&h.zones, o, servers)
-	return h
-}
-
-// whereOf returns where a server block is: its address as other plugins'
-// metrics have it, its zone and its view.
-func whereOf(config *dnsserver.Config) where {
+// whereOf returns where a stanza is: its server block's address and view, as
+// other plugins' metrics have them, its first zone and its registry.
+func whereOf(config *dnsserver.Config, o *options) where {
 	host := ""
 	if len(config.ListenHosts) > 0 {
 		host = config.ListenHosts[0]
 	}
-	return where{config.Transport + "://" + net.JoinHostPort(host, config.Port), config.Zone, config.ViewName}
+	return where{config.Transport + "://" + net.JoinHostPort(host, config.Port), o.zones[0], config.ViewName, o.registry()}
 }
 
 // serverAddrs returns the addresses at which the server listens: those it is

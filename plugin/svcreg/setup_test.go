@@ -43,13 +43,14 @@ func TestServerAddrs(t *testing.T) {
 // The first snapshot of its own replaces them all: what that differs from is
 // an empty one.
 func TestFirstSnapshotReplacesInherited(t *testing.T) {
-	f := &follower{handler: newTestHandler(theZones...)}
-	f.handler.update(registrytest.Snapshot(t, manifests), nil)
+	h := newTestServer(theZones...)
+	f := &follower{stanza: h.stanza}
+	h.update(registrytest.Snapshot(t, manifests), nil)
 	k := registry.Key{Namespace: "ns", Name: "only"}
 	only := registry.Build(1, portalService(k, netip.MustParseAddr("10.0.0.1")))
 	f.notify(only, &registry.Changes{Services: []registry.Key{k}})
 	f.notify(only, &registry.Changes{})
-	run(t, f.handler, []question{
+	run(t, h, []question{
 		{"only.ns.svc.cluster.local.", dns.TypeA, lines("only.ns.svc.cluster.local. 5 IN A 10.0.0.1")},
 		{"my-service.my-ns.svc.cluster.local.", dns.TypeA, "NXDOMAIN aa\nns: " + strings.Replace(clusterSOA, " 29 ", " 1 ", 1)},
 	})

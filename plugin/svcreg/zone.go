@@ -8,22 +8,28 @@ import (
 	"github.com/miekg/dns"
 )
 
-// zones are those the plugin answers for.
+// zone is one that a stanza answers for.
+type zone struct {
+	name string // in lower case and fully qualified
+	sort zoneSort
+	// number is the zone's place in zones.longest.
+	number int
+}
+
+// zoneSort is what the names in a zone stand for.
+type zoneSort uint8
+
+const (
+	forwardZone zoneSort = iota // services at their portal IPs, and endpoints
+	reverseZone                 // addresses
+)
+
+// zones are all of a stanza's.
 type zones struct {
 	// longest has them all, the longest name first.
 	longest []zone
-	// forward are the names of those that aren't reverse zones, in the order
-	// of the Corefile. PTR records lead to the zone at primary.
-	forward []string
-	primary int
-}
-
-// zone is one of them.
-type zone struct {
-	name string // in lower case and fully qualified
-	// number is the zone's place in zones.longest, tree in zones.forward; the
-	// latter is -1 for a reverse zone.
-	number, tree int
+	// primary is the name of the zone that PTR records lead to.
+	primary string
 }
 
 // newZones orders zones by their names, which are normalised.
@@ -33,10 +39,11 @@ func newZones(names []string) zones {
 		if slices.Contains(names[:i], name) {
 			continue
 		}
-		this := zone{name: name, tree: -1}
-		if !reverseName(name) {
-			this.tree = len(z.forward)
-			z.forward = append(z.forward, name)
+		this := zone{name: name}
+		if reverseName(name) {
+			this.sort = reverseZone
+		} else if z.primary == "" || z.primary == "." {
+			z.primary = name // "." says least about where a name came from
 		}
 		z.longest = append(z.longest, this)
 	}
@@ -44,8 +51,6 @@ func newZones(names []string) zones {
 	for i := range z.longest {
 		z.longest[i].number = i
 	}
-	// A name under "." says least about where it came from.
-	z.primary = max(0, slices.IndexFunc(z.forward, func(name string) bool { return name != "." }))
 	return z
 }
 
@@ -101,56 +106,54 @@ const (
 	maxSOATTL     = 300
 )
 
-// zoneNodes are the names that every zone has, whatever the registry holds.
-type zoneNodes struct {
-	apex, ns, version node
+// origin is what every zone has, whatever the registry holds.
+type origin struct {
+	apex, version fixed
+	server        host // of the NS record
 	// soa is the authority section of answers that say "no such thing".
 	soa []dns.RR
 }
 
-// newZoneNodes returns the names of a zone whose servers have those addresses.
-func newZoneNodes(zone string, ttl uint32, servers []netip.Addr) zoneNodes {
+// newOrigin returns that of a zone whose servers have those addresses.
+func newOrigin(zone string, ttl uint32, servers []netip.Addr) origin {
 	var (
-		server = join("ns.dns", zone)
-		ns     = node{owner: server, records: addresses(server, ttl, servers)}
-		soa    = &dns.SOA{
+		name = join("ns.dns", zone)
+		ns   = &dns.NS{Hdr: header(zone, dns.TypeNS, ttl), Ns: name}
+		soa  = &dns.SOA{
 			Hdr: header(zone, dns.TypeSOA, min(ttl, maxSOATTL)),
-			Ns:  server, Mbox: join("hostmaster", zone),
+			Ns:  name, Mbox: join("hostmaster", zone),
 			Refresh: 7200, Retry: 1800, Expire: 86400, Minttl: ttl,
 		}
-		version = join("dns-version", zone)
-		txt     = &dns.TXT{Hdr: header(version, dns.TypeTXT, schemaTTL), Txt: []string{schemaVersion}}
+		txt = &dns.TXT{Hdr: header(join("dns-version", zone), dns.TypeTXT, schemaTTL), Txt: []string{schemaVersion}}
+		o   = origin{server: host{addrs: byFamily(servers)}}
 	)
-	apex := []dns.RR{&dns.NS{Hdr: header(zone, dns.TypeNS, ttl), Ns: server}, soa}
-	return zoneNodes{
-		apex:    node{owner: zone, records: apex, extra: ns.records},
-		ns:      ns,
-		version: node{owner: version, records: []dns.RR{txt}},
-		soa:     apex[1:],
-	}
+	o.apex = fixed{all: []dns.RR{ns, soa}, extra: o.server.glue(nil, name, ttl)}
+	o.version = fixed{all: []dns.RR{txt}}
+	o.soa = o.apex.all[1:]
+	return o
 }
 
 // at returns the names with a serial. It is the registry's revision: all
 // servers of one registry agree on it.
-func (z zoneNodes) at(serial uint32) zoneNodes {
-	soa := *z.soa[0].(*dns.SOA)
+func (o origin) at(serial uint32) origin {
+	soa := *o.soa[0].(*dns.SOA)
 	soa.Serial = serial
-	z.apex.records = []dns.RR{z.apex.records[0], &soa}
-	z.soa = z.apex.records[1:]
-	return z
+	o.apex.all = []dns.RR{o.apex.all[0], &soa}
+	o.soa = o.apex.all[1:]
+	return o
 }
 
-// find returns the node of the labels below the zone, or nil.
-func (z *zoneNodes) find(below string) *node {
+// find returns what stands at the labels below the zone, or nil.
+func (o *origin) find(below string) subject {
 	switch below {
 	case "":
-		return &z.apex
+		return &o.apex
 	case "dns":
 		return hollow
 	case "ns.dns":
-		return &z.ns
+		return &o.server
 	case "dns-version":
-		return &z.version
+		return &o.version
 	}
 	return nil
 }

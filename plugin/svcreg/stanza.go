@@ -1,0 +1,87 @@
+package svcreg
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/pkg/fall"
+	upstreams "github.com/coredns/coredns/plugin/pkg/upstream"
+	"github.com/coredns/coredns/request"
+	"github.com/miekg/dns"
+	"github.com/svcreg/svcreg/registry"
+)
+
+// stanza answers for some zones from one registry.
+type stanza struct {
+	*indexer
+	fall     fall.F
+	upstream upstream
+
+	// index is nil until the registry is known, from etcd or from disk.
+	index atomic.Pointer[index]
+}
+
+// upstream looks a name up as a client of this server would.
+type upstream interface {
+	Lookup(ctx context.Context, state request.Request, name string, qtype uint16) (*dns.Msg, error)
+}
+
+// newStanza returns a stanza that knows no registry yet, of a server at some
+// addresses.
+func newStanza(o *options, servers []netip.Addr) *stanza {
+	return &stanza{indexer: newIndexer(o, servers), fall: o.fall, upstream: upstreams.New()}
+}
+
+// update makes the index of the next snapshot and swaps it in.
+func (s *stanza) update(snapshot *registry.Snapshot, changes *registry.Changes) {
+	s.index.Store(s.next(s.index.Load(), snapshot, changes))
+}
+
+// serve answers a question about a name in lower case, of which below are the
+// labels below the zone; unless it knows no such name and somebody else may.
+func (s *stanza) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, zone *zone, name, below string) (answered bool, rcode int, err error) {
+	q, x := &r.Question[0], s.index.Load()
+	switch {
+	case x == nil:
+		return true, dns.RcodeServerFailure, nil // nobody can say yet what exists
+	case q.Qclass != dns.ClassINET, q.Qtype == dns.TypeAXFR, q.Qtype == dns.TypeIXFR:
+		return true, dns.RcodeRefused, nil
+	}
+	n := x.find(zone, name, below)
+	if unsure(n, name) && s.fall.Through(name) {
+		return false, 0, nil
+	}
+	rcode, err = s.write(ctx, w, r, n, x.origins[zone.number].soa)
+	return true, rcode, err
+}
+
+// unsure reports whether somebody else may know more about a name: it doesn't
+// exist here, or it is the beginning of all names or of all addresses.
+func unsure(n subject, name string) bool {
+	return n == nil || n == partial || name == "."
+}
+
+// write sends what stands at the name, or that it doesn't exist or holds
+// nothing of that type.
+func (s *stanza) write(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, n subject, soa []dns.RR) (int, error) {
+	m := new(dns.Msg)
+	m.SetReply(r)
+	m.Authoritative = true
+	if n == nil {
+		m.Rcode = dns.RcodeNameError
+	} else {
+		q := &r.Question[0]
+		m.Answer, m.Extra = n.records(q.Name, q.Qtype, s.ttl)
+	}
+	if len(m.Answer) == 0 {
+		m.Ns = soa[:len(soa):len(soa)]
+	} else if cname, ok := m.Answer[0].(*dns.CNAME); ok {
+		s.follow(ctx, w, r, m, cname.Target)
+	}
+	if err := w.WriteMsg(m); err != nil {
+		return dns.RcodeServerFailure, plugin.Error(pluginName, err)
+	}
+	return dns.RcodeSuccess, nil
+}
