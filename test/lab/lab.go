@@ -73,6 +73,19 @@ func (l *Lab) Switch(name string, hosts ...*Host) {
 	}
 }
 
+// Unplug pulls a host's cable out of a switch: what is sent is lost, and nobody
+// is told. The host keeps its addresses and routes.
+func (l *Lab) Unplug(segment string, h *Host) {
+	l.tb.Helper()
+	l.ip("-n", l.id+"-"+segment, "link", "set", h.name, "down")
+}
+
+// Plug puts the cable back.
+func (l *Lab) Plug(segment string, h *Host) {
+	l.tb.Helper()
+	l.ip("-n", l.id+"-"+segment, "link", "set", h.name, "up")
+}
+
 // ip runs the ip command, which must succeed.
 func (l *Lab) ip(args ...string) {
 	l.tb.Helper()

@@ -3,8 +3,10 @@
 package lab
 
 import (
+	"context"
 	"io"
 	"testing"
+	"time"
 )
 
 // Two hosts on a switch and one behind a cable: what one sends the other gets.
@@ -42,6 +44,37 @@ func TestHostsReachEachOther(t *testing.T) {
 		if want := conn.LocalAddr().String(); err != nil || string(got) != want {
 			t.Errorf("%s saw client %q (%v), want %q", address, got, err, want)
 		}
+	}
+}
+
+// A host whose cable is out reaches nobody; put back, it does again.
+func TestUnplug(t *testing.T) {
+	l := New(t)
+	a, b := l.Host("here"), l.Host("there")
+	l.Switch("lan", a, b)
+	a.Addr("lan", "192.0.2.1/24")
+	b.Addr("lan", "192.0.2.2/24")
+	listener, err := b.Listen("tcp", "192.0.2.2:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dial := func(patience time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		conn, err := a.Dial(ctx, "tcp", "192.0.2.2:80")
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	}
+	l.Unplug("lan", b)
+	if dial(100*time.Millisecond) == nil {
+		t.Error("connected without a cable")
+	}
+	l.Plug("lan", b)
+	if err := dial(10 * time.Second); err != nil {
+		t.Error(err)
 	}
 }
 
