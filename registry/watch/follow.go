@@ -60,6 +60,9 @@ func (w *Watcher) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := w.checkLost(ctx, l); err != nil {
+		return err
+	}
 	w.replace(l)
 	return w.watch(ctx, l.history)
 }
@@ -80,7 +83,8 @@ func (w *Watcher) replace(l *listing) {
 func answeredError(err error) bool {
 	_, restored := errors.AsType[*restoredError](err)
 	_, other := errors.AsType[*otherClusterError](err)
-	return restored || other || errors.Is(err, rpctypes.ErrCompacted)
+	_, lost := errors.AsType[*lostDataError](err)
+	return restored || other || lost || errors.Is(err, rpctypes.ErrCompacted)
 }
 
 // logLoss says that the registry is no longer followed: loudly the first time,
