@@ -2,12 +2,10 @@ package chain
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -292,32 +290,5 @@ func TestDirectives(t *testing.T) {
 		if slices.Contains(registered, "dns."+p) || slices.Contains(registered, p) {
 			t.Errorf("%s is in the program", p)
 		}
-	}
-}
-
-// Each corefile block of the plugin's manual starts as it stands, but for the
-// ports.
-func TestReadme(t *testing.T) {
-	etcd := startRegistry(t)
-	text, err := os.ReadFile("../../../plugin/svcreg/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)~~~ corefile\n(.*?)~~~").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) == 0 {
-		t.Fatal("the manual has no example")
-	}
-	for _, block := range blocks {
-		t.Run(strings.TrimSpace(strings.SplitN(block[1], "\n", 2)[0]), func(t *testing.T) {
-			corefile := block[1]
-			if !strings.Contains(corefile, "endpoint") { // nothing is at the default one
-				corefile = regexp.MustCompile(`(svcreg [^{\n]+)\n`).ReplaceAllString(corefile, "$1 {\n}\n")
-				corefile = regexp.MustCompile(`(svcreg.*\{)`).ReplaceAllString(corefile, "$1\nendpoint http://127.0.0.1:2379")
-			}
-			s := start(t, elsewhere(t, corefile, etcd.Endpoint()))
-			if _, ok := s.addr("udp").(*net.UDPAddr); !ok {
-				t.Error("it doesn't listen")
-			}
-		})
 	}
 }
