@@ -115,10 +115,14 @@ func syncDir(name string) error {
 // file and what is wrong with it.
 func (d *disk) load() (*saved, error) {
 	d.removeLeftovers()
-	data, err := os.ReadFile(d.file)
+	info, err := os.Stat(d.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(d.file)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +133,7 @@ func (d *disk) load() (*saved, error) {
 	if s.Prefix != d.prefix {
 		return nil, fmt.Errorf("%s: want a snapshot of the registry %s, found one of %s", d.file, d.prefix, s.Prefix)
 	}
+	s.at = info.ModTime()
 	return s, nil
 }
 

@@ -208,6 +208,9 @@ func TestRestartWithEtcdAway(t *testing.T) {
 	if st := h.Status(); !st.FromDisk || st.Synced || st.ClusterID != cluster || st.Revision != s.Revision() {
 		t.Errorf("status %+v, want one from disk", st)
 	}
+	if st := h.Status(); !st.Current.Equal(info.ModTime()) || !st.SnapshotSaved.Equal(info.ModTime()) {
+		t.Errorf("current at %v, saved at %v; want %v", st.Current, st.SnapshotSaved, info.ModTime())
+	}
 
 	e.Restart()
 	h.awaitStatus("the list", func(s Status) bool { return s.Synced && !s.FromDisk })

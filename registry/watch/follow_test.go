@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -205,5 +206,39 @@ func TestCompactionWhileAway(t *testing.T) {
 	}
 	if !strings.Contains(h.log(), "compacted") {
 		t.Errorf("the log doesn't say why:\n%s", h.log())
+	}
+}
+
+// Changes that came one by one are reported with the time of their arrival,
+// once they are in the snapshot; what a list brought is not.
+func TestApplied(t *testing.T) {
+	_, client := startEtcd(t)
+	putService(t, client, "listed", "10.0.0.1")
+	h := start(t, client)
+	h.awaitSynced()
+	before := time.Now()
+	do(t, client, clientv3.OpPut(serviceKey("a"), serviceValue("a", "10.0.0.2")), clientv3.OpDelete(serviceKey("listed")))
+	h.awaitGone("listed")
+	h.stop()
+	if len(h.applied) != 1 {
+		t.Fatalf("reported %+v, want one report", h.applied)
+	}
+	got := h.applied[0]
+	var refs []string
+	for _, c := range got.changes {
+		refs = append(refs, fmt.Sprint(c.Ref, c.Object != nil))
+	}
+	if diff := cmp.Diff([]string{fmt.Sprint(registry.Ref{Kind: registry.KindService, Key: key("a")}, true),
+		fmt.Sprint(registry.Ref{Kind: registry.KindService, Key: key("listed")}, false)}, refs); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	if got.received.Before(before) || got.received.After(time.Now()) {
+		t.Errorf("received at %v, written after %v", got.received, before)
+	}
+	if got.notices != 2 {
+		t.Errorf("reported after %d notices, want 2", got.notices)
+	}
+	if s := h.Status(); s.Current.Before(got.received) || s.Current.After(s.LastContact) {
+		t.Errorf("current at %v; received at %v, last contact at %v", s.Current, got.received, s.LastContact)
 	}
 }

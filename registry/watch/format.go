@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -26,6 +27,7 @@ const (
 type saved struct {
 	header
 	objects []registry.Object
+	at      time.Time // when the file was written; zero before
 }
 
 // header says what the objects are of.
@@ -38,7 +40,7 @@ type header struct {
 
 // newSaved returns what is to be saved of a registry.
 func newSaved(prefix string, cluster uint64, revision int64, objects []registry.Object) *saved {
-	return &saved{header{prefix, cluster, revision, len(objects)}, objects}
+	return &saved{header: header{prefix, cluster, revision, len(objects)}, objects: objects}
 }
 
 // encode writes a snapshot. It only ever reads the objects: others do so at

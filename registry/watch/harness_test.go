@@ -27,6 +27,13 @@ type notice struct {
 	changes  *registry.Changes
 }
 
+// applied is one call of Applied.
+type applied struct {
+	changes  []registry.Change
+	received time.Time
+	notices  int // how many had come by then
+}
+
 // harness is a Watcher that runs, and what it said.
 type harness struct {
 	*Watcher
@@ -35,6 +42,7 @@ type harness struct {
 
 	mu      sync.Mutex
 	notices []notice
+	applied []applied
 	logs    bytes.Buffer
 	changed chan struct{} // closed and made anew with each notice
 }
@@ -78,7 +86,7 @@ func withPageSize(n int64) adjust {
 func start(t testing.TB, client *clientv3.Client, adjusts ...adjust) *harness {
 	t.Helper()
 	h := &harness{t: t, changed: make(chan struct{})}
-	config := Config{Client: client, Layout: layout(t), Notify: h.notify, Logger: slog.New(slog.NewTextHandler(h, nil))}
+	config := Config{Client: client, Layout: layout(t), Notify: h.notify, Applied: h.apply, Logger: slog.New(slog.NewTextHandler(h, nil))}
 	for _, a := range append([]adjust{quick}, adjusts...) {
 		a(&config, nil)
 	}
@@ -119,6 +127,12 @@ func (h *harness) notify(s *registry.Snapshot, c *registry.Changes) {
 	h.notices = append(h.notices, notice{s, c})
 	close(h.changed)
 	h.changed = make(chan struct{})
+}
+
+func (h *harness) apply(changes []registry.Change, received time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.applied = append(h.applied, applied{changes, received, len(h.notices)})
 }
 
 // Write collects the log.

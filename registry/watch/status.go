@@ -19,6 +19,9 @@ type Status struct {
 	Connected bool
 	// LastContact is when etcd last answered.
 	LastContact time.Time
+	// Current is when the snapshot was last known to be what etcd holds: that
+	// of a saved one is when it was saved.
+	Current time.Time
 	// LastError is why the Watcher is not Synced; nil while it is.
 	LastError error
 
@@ -39,7 +42,8 @@ type Status struct {
 	// SnapshotWrites counts the times the snapshot was saved to disk, and
 	// SnapshotErrors those when that failed, or loading did.
 	SnapshotWrites, SnapshotErrors uint64
-	// SnapshotSaved is when the snapshot was last saved.
+	// SnapshotSaved is when the snapshot was last saved, by this process or
+	// an earlier one.
 	SnapshotSaved time.Time
 }
 
@@ -68,16 +72,27 @@ func (t *tracker) update(f func(*Status)) {
 }
 
 func (t *tracker) restored(saved *saved) {
-	t.update(func(s *Status) { s.FromDisk, s.ClusterID = true, saved.ClusterID })
+	t.update(func(s *Status) {
+		s.FromDisk, s.ClusterID = true, saved.ClusterID
+		s.Current, s.SnapshotSaved = saved.at, saved.at
+	})
 }
 
 // answered notes that etcd is there.
 func (t *tracker) answered() {
-	t.update(func(s *Status) { s.Connected, s.LastContact = true, time.Now() })
+	t.update(func(s *Status) {
+		s.Connected, s.LastContact = true, time.Now()
+		if s.Synced {
+			s.Current = s.LastContact
+		}
+	})
 }
 
 func (t *tracker) listed(cluster uint64) {
-	t.update(func(s *Status) { s.Lists++; s.FromDisk, s.ClusterID = false, cluster })
+	t.update(func(s *Status) {
+		s.Lists++
+		s.FromDisk, s.ClusterID, s.Current = false, cluster, s.LastContact
+	})
 }
 
 // synced notes that all watches are in place.

@@ -20,10 +20,16 @@ var (
 type stream struct {
 	*Watcher
 	etcd      clientv3.Watcher
-	responses chan clientv3.WatchResponse
+	responses chan response
 	from      int64 // the revision that was listed
 	known     history
 	pending   int // watches that aren't in place yet
+}
+
+// response is what etcd sent, and when it arrived.
+type response struct {
+	clientv3.WatchResponse
+	received time.Time
 }
 
 // watch follows the registry from the revision of h, which was listed, until
@@ -35,7 +41,7 @@ func (w *Watcher) watch(ctx context.Context, h history) error {
 	s := &stream{
 		Watcher:   w,
 		etcd:      clientv3.NewWatcher(w.client),
-		responses: make(chan clientv3.WatchResponse),
+		responses: make(chan response),
 		from:      h.revision,
 		known:     h,
 		pending:   len(w.ranges),
@@ -58,12 +64,12 @@ func (s *stream) watchRange(ctx context.Context, r keyRange, revision int64) {
 	watch := s.etcd.Watch(ctx, r.from, clientv3.WithRange(r.to), clientv3.WithRev(revision),
 		clientv3.WithCreatedNotify(), clientv3.WithProgressNotify())
 	for ctx.Err() == nil {
-		response, ok := <-watch
+		r, ok := <-watch
 		if !ok {
-			response = clientv3.WatchResponse{Canceled: true, CancelReason: errClosed.Error()}
+			r = clientv3.WatchResponse{Canceled: true, CancelReason: errClosed.Error()}
 		}
 		select {
-		case s.responses <- response:
+		case s.responses <- response{r, time.Now()}:
 		case <-ctx.Done():
 		}
 		if !ok {
@@ -104,7 +110,7 @@ func (s *stream) receive(ctx context.Context) error {
 }
 
 // take handles one response. All events of a revision come in one response.
-func (s *stream) take(ctx context.Context, r *clientv3.WatchResponse) error {
+func (s *stream) take(ctx context.Context, r *response) error {
 	if err := r.Err(); err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
@@ -118,7 +124,7 @@ func (s *stream) take(ctx context.Context, r *clientv3.WatchResponse) error {
 	case r.IsProgressNotify():
 		return s.progress(ctx, historyOf(r.Header))
 	}
-	s.apply(r.Events)
+	s.apply(r.Events, r.received)
 	s.known = s.known.advance(historyOf(r.Header))
 	return nil
 }
@@ -175,8 +181,8 @@ func (s *stream) ask(ctx context.Context) (history, error) {
 	}
 }
 
-// apply makes the next snapshot.
-func (s *stream) apply(events []*clientv3.Event) {
+// apply makes the next snapshot of events that were received at some time.
+func (s *stream) apply(events []*clientv3.Event, received time.Time) {
 	events = slices.DeleteFunc(events, s.listed)
 	if len(events) == 0 {
 		return
@@ -190,6 +196,7 @@ func (s *stream) apply(events []*clientv3.Event) {
 	last := events[len(events)-1].Kv.ModRevision
 	snapshot, touched := old.Apply(max(old.Revision(), last), changes...)
 	s.swap(snapshot, touched)
+	s.applied(changes, received)
 	s.keep(s.known.cluster, snapshot)
 }
 

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -37,6 +38,11 @@ type Config struct {
 	// differ from the one before, or from an empty one. There may be no
 	// difference. No further event is taken in until it returns.
 	Notify func(*registry.Snapshot, *registry.Changes)
+	// Applied, if not nil, is called right after a Notify for changes that
+	// etcd sent one by one, with those changes and the time at which they had
+	// arrived in this process. What a list brings is of no known age, and not
+	// among them.
+	Applied func(changes []registry.Change, received time.Time)
 	// Logger gets what an operator must know; nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -48,6 +54,7 @@ type Watcher struct {
 	decoder *decoder
 	disk    *disk // nil without a file
 	notify  func(*registry.Snapshot, *registry.Changes)
+	applied func([]registry.Change, time.Time)
 	logger  *slog.Logger
 
 	status   *tracker
@@ -77,14 +84,18 @@ func New(c Config) (*Watcher, error) {
 	if c.Notify == nil {
 		c.Notify = func(*registry.Snapshot, *registry.Changes) {}
 	}
+	if c.Applied == nil {
+		c.Applied = func([]registry.Change, time.Time) {}
+	}
 	w := &Watcher{
-		client: c.Client,
-		ranges: rangesOf(c.Layout, c.Kinds),
-		notify: c.Notify,
-		logger: c.Logger,
-		status: newTracker(),
-		timing: defaultTiming,
-		ready:  make(chan struct{}),
+		client:  c.Client,
+		ranges:  rangesOf(c.Layout, c.Kinds),
+		notify:  c.Notify,
+		applied: c.Applied,
+		logger:  c.Logger,
+		status:  newTracker(),
+		timing:  defaultTiming,
+		ready:   make(chan struct{}),
 	}
 	w.decoder = newDecoder(c.Layout, c.Kinds, c.Logger, w.status)
 	if c.SnapshotFile != "" {
