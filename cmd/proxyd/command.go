@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/svcreg/svcreg/cmd/internal/manual"
 	"github.com/svcreg/svcreg/proxyd"
 )
 
@@ -81,7 +82,8 @@ the command line wins.`,
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetFlagErrorFunc(flagError)
 	o.addFlags(cmd)
-	cmd.AddCommand(newCleanup(o), newRender(o), newVersion())
+	cmd.AddCommand(newCleanup(o), newRender(o), newVersion(),
+		manual.Command(8, version, "svcctl(1)", "coredns-svcreg(7)", "svcreg-standalone(8)"))
 	return cmd
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/svcreg/svcreg/cmd/internal/manual"
 )
 
 // The exit codes, on which scripts rely.
@@ -80,6 +82,7 @@ Exit codes: 0, 1 for what failed, 2 for a command line that is wrong.`,
 	root.AddCommand(
 		a.initCommand(), a.applyCommand(), a.getCommand(), a.deleteCommand(),
 		a.envCommand(), a.validateCommand(), a.versionCommand(),
+		manual.Command(1, version, "proxyd(8)", "coredns-svcreg(7)", "svcreg-standalone(8)"),
 	)
 	return root
 }

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/svcreg/svcreg/cmd/internal/manual"
 )
 
 // version is set by the build.
@@ -78,6 +80,7 @@ resolve, portal IPs lead nowhere.`,
 		&cobra.Command{Use: "version", Short: "print the version", Args: usageArgs, Run: func(cmd *cobra.Command, _ []string) {
 			fmt.Fprintln(cmd.OutOrStdout(), "svcreg-standalone", version)
 		}},
+		manual.Command(8, version, "coredns-svcreg(7)", "proxyd(8)", "svcctl(1)"),
 	)
 	return root
 }
