@@ -10,9 +10,13 @@ import (
 	"github.com/svcreg/svcreg/registry/watch"
 )
 
-// kinds are what DNS needs of a registry.
-var kinds = []registry.Kind{
-	registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindNamespace,
+// kinds are what a stanza needs of a registry.
+func (o *options) kinds() []registry.Kind {
+	kinds := []registry.Kind{registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindNamespace}
+	if o.pods == podsVerified {
+		kinds = append(kinds, registry.KindPod)
+	}
+	return kinds
 }
 
 // follower keeps a stanza's index current from start to stop.
@@ -69,7 +73,7 @@ func (f *follower) start() error {
 	f.watcher, err = watch.New(watch.Config{
 		Client:       client,
 		Layout:       f.options.layout,
-		Kinds:        kinds,
+		Kinds:        f.options.kinds(),
 		SnapshotFile: f.options.snapshotFile,
 		Notify:       f.notify,
 		Logger:       slog.New(&logHandler{}),

@@ -20,6 +20,8 @@ type index struct {
 	// endpoints has the headless services with an endpoint at an address, in
 	// the order of their keys.
 	endpoints registry.Map[netip.Addr, []registry.Key]
+	// pods has how many pods each namespace has, if they are to be verified.
+	pods registry.Map[string, int]
 }
 
 // indexer makes indexes, and knows what is the same in all of them.
@@ -27,12 +29,13 @@ type indexer struct {
 	zones      zones
 	ttl        uint32
 	shortNames bool
+	podMode    podMode
 	blank      []origin // by zone.number, at no serial yet
 }
 
 // newIndexer returns an indexer for a stanza of a server at some addresses.
 func newIndexer(o *options, servers []netip.Addr) *indexer {
-	b := &indexer{zones: newZones(o.zones), ttl: o.ttl, shortNames: o.shortNames}
+	b := &indexer{zones: newZones(o.zones), ttl: o.ttl, shortNames: o.shortNames, podMode: o.pods}
 	for _, zone := range b.zones.longest {
 		b.blank = append(b.blank, newOrigin(zone.name, o.ttl, servers))
 	}
@@ -53,6 +56,7 @@ func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Chang
 			x.put(k, x.service(k))
 		}
 	}
+	x.countPods(old, changes)
 	x.origins = make([]origin, len(b.blank))
 	for i := range x.origins {
 		x.origins[i] = b.blank[i].at(uint32(s.Revision()))
@@ -135,13 +139,23 @@ func (x *index) find(zone *zone, name, below string) subject {
 	case zone.sort == reverseZone:
 		return nil
 	}
-	if rest, last := cutLabel(below); last == "svc" {
-		if n := x.names(rest); n != nil {
-			return n
-		}
+	if n := x.schema(below); n != nil {
+		return n
 	}
-	if x.shortNames { // also a namespace or a service called "svc"
+	if x.shortNames { // also a namespace called "svc" or "pod"
 		return x.names(below)
+	}
+	return nil
+}
+
+// schema returns what stands at labels of which the last says what they name.
+func (x *index) schema(below string) subject {
+	rest, last := cutLabel(below)
+	switch {
+	case last == "svc":
+		return x.names(rest)
+	case last == "pod" && x.podMode != podsDisabled:
+		return x.pod(rest)
 	}
 	return nil
 }

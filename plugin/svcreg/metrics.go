@@ -104,7 +104,7 @@ func (f *follower) collect(ch chan<- prometheus.Metric) {
 	if snapshot == nil {
 		snapshot = &registry.Snapshot{}
 	}
-	for _, k := range kinds {
+	for _, k := range f.options.kinds() {
 		metric(objectsDesc, prometheus.GaugeValue, float64(snapshot.Count(k)), k.String())
 		metric(decodeDesc, prometheus.CounterValue, float64(s.DecodeFailures[k]), k.String())
 	}

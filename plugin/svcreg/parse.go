@@ -24,6 +24,7 @@ type options struct {
 	layout         codec.Layout
 	ttl            uint32 // seconds
 	shortNames     bool
+	pods           podMode
 	snapshotFile   string
 	startupTimeout time.Duration
 	fall           fall.F
@@ -48,6 +49,7 @@ var properties = map[string]property{
 	"tls":             (*options).setTLS,
 	"path":            (*options).setPath,
 	"ttl":             (*options).setTTL,
+	"pods":            (*options).setPods,
 	"short_names":     (*options).setShortNames,
 	"snapshot":        (*options).setSnapshot,
 	"startup_timeout": (*options).setStartupTimeout,

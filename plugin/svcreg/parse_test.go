@@ -106,7 +106,6 @@ func TestParseErrors(t *testing.T) {
 	const at = "Testfile:2 - Error during parsing: "
 	for _, tt := range []struct{ line, want string }{
 		{"unheard_of", at + "unknown property 'unheard_of'"},
-		{"pods verified", at + "unknown property 'pods'"}, // not yet
 		{"endpoint", at + "endpoint: want at least one URL, such as http://127.0.0.1:2379"},
 		{"endpoint ftp://192.0.2.1:2379", at + `endpoint: endpoints[0]: "ftp://192.0.2.1:2379": the scheme is "ftp": want http or https`},
 		{"endpoint http://192.0.2.1", at + `endpoint: endpoints[0]: "http://192.0.2.1": want a host and a port, such as http://127.0.0.1:2379`},
