@@ -34,7 +34,7 @@ var defaultTiming = timing{
 // follow lists and watches, over and over, until ctx ends.
 func (w *Watcher) follow(ctx context.Context) {
 	pause := backoff{least: w.timing.pauseLeast, most: w.timing.pauseMost}
-	failing := false
+	failing, lost := false, false
 	for {
 		err := w.session(ctx)
 		synced := w.status.lost(err, answeredError(err))
@@ -42,11 +42,12 @@ func (w *Watcher) follow(ctx context.Context) {
 			return
 		}
 		if synced {
-			failing = false
+			failing, lost = false, false
 			pause.reset()
 		}
-		w.logLoss(err, failing)
-		failing = true
+		_, nowLost := errors.AsType[*lostDataError](err)
+		w.logLoss(err, failing && (lost || !nowLost))
+		failing, lost = true, lost || nowLost
 		if !sleep(ctx, pause.next()) {
 			return
 		}
@@ -88,7 +89,8 @@ func answeredError(err error) bool {
 }
 
 // logLoss says that the registry is no longer followed: loudly the first time,
-// then only to those who debug.
+// and when it turns out that etcd has lost its data; then only to those who
+// debug.
 func (w *Watcher) logLoss(err error, again bool) {
 	log := w.logger.Warn
 	if again {

@@ -34,6 +34,9 @@ func TestEtcdLostItsData(t *testing.T) {
 			}
 			h.awaitStatus("the loss to show", lost)
 			h.stop()
+			if n := strings.Count(h.log(), "etcd has lost its data"); n != 1 {
+				t.Errorf("the loss was logged %d times, want once:\n%s", n, h.log())
+			}
 			h = start(t, client, withFile(file))
 			h.awaitStatus("the loss to show after a restart", lost)
 			if s := h.Status(); !s.FromDisk || portalIP(h.Snapshot(), "a") != "10.0.0.5" {
