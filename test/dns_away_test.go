@@ -1,9 +1,8 @@
 package test
 
 import (
+	"fmt"
 	"testing"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/registry/registrytest"
 	"github.com/svcreg/svcreg/test/lab"
@@ -47,7 +46,7 @@ func TestDNSWithEtcdAway(t *testing.T) {
 			s.mustBeReady("with etcd away")
 			change := func() {
 				s.write(last, "/registry", service("moves", "10.0.0.9"), service("comes", "10.0.0.10"))
-				s.do(last, clientv3.OpDelete(keyOf("/registry", service("goes", ""))))
+				s.remove(last, "/registry", service("goes", ""))
 			}
 			if test.open {
 				change()
@@ -89,5 +88,44 @@ func peers(do func(*lab.Lab, string, *lab.Host)) func(*site) {
 		for _, h := range s.hosts {
 			do(s.lab, "peers", h)
 		}
+	}
+}
+
+// Whichever member of three goes, and in whichever way, changes keep coming
+// from the others. A member that is cut off from its peers alone still talks
+// to the DNS server, but knows nothing new.
+func TestDNSWithOneMemberAway(t *testing.T) {
+	t.Parallel()
+	cable := func(do func(*lab.Lab, string, *lab.Host), segment string) func(*site, int) {
+		return func(s *site, i int) { do(s.lab, segment, s.hosts[i]) }
+	}
+	process := func(do func(*registrytest.Member)) func(*site, int) {
+		return func(s *site, i int) { do(s.members[i]) }
+	}
+	for _, test := range []struct {
+		name       string
+		gone, back func(*site, int)
+	}{
+		{"killed", process((*registrytest.Member).Kill), process((*registrytest.Member).Start)},
+		{"paused", process((*registrytest.Member).Pause), process((*registrytest.Member).Resume)},
+		{"cut off from DNS", cable((*lab.Lab).Unplug, "lan"), cable((*lab.Lab).Plug, "lan")},
+		{"cut off from its peers", cable((*lab.Lab).Unplug, "peers"), cable((*lab.Lab).Plug, "peers")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, 3)
+			s.startDNS(s.corefile())
+			l := startQueries(t, s.host, always...)
+			for i := range s.members {
+				test.gone(s, i)
+				address := fmt.Sprintf("10.0.1.%d", i)
+				s.write((i+1)%3, "/registry", service("moves", address))
+				eventually(t, recovery, "the others' change shows", asked(s.host, portal("moves", address)))
+				test.back(s, i)
+				eventually(t, recovery, "the metrics say that all is well", s.follows(true))
+			}
+			l.more()
+			l.check("a member " + test.name)
+		})
 	}
 }

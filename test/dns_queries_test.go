@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,9 +45,19 @@ func (q question) answered(conn *dns.Conn) error {
 		return fmt.Errorf("%s %s: %w", q.name, dns.TypeToString[q.qtype], err)
 	}
 	if got := summary(response); got != q.want {
-		return fmt.Errorf("%s %s: got %s, want %s", q.name, dns.TypeToString[q.qtype], got, q.want)
+		return &wrongError{q, got}
 	}
 	return nil
+}
+
+// wrongError says that there was an answer, and a wrong one.
+type wrongError struct {
+	question
+	got string
+}
+
+func (e *wrongError) Error() string {
+	return fmt.Sprintf("%s %s: got %s, want %s", e.name, dns.TypeToString[e.qtype], e.got, e.want)
 }
 
 // summary is the rcode and the sorted records of an answer, without what is
@@ -93,8 +104,10 @@ type queries struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	done    atomic.Int64
-	failed  atomic.Int64
+	failed  atomic.Int64 // those that got no answer, or a wrong one
+	wrong   atomic.Int64
 	first   atomic.Value // the first failure
+	lie     atomic.Value // the first wrong answer
 }
 
 // queryPause is between two questions of one client. With a client for each
@@ -120,14 +133,23 @@ func (l *queries) ask(ctx context.Context, check func() error) {
 	defer pace.Stop()
 	for ctx.Err() == nil {
 		if err := check(); err != nil {
-			l.failed.Add(1)
-			l.first.CompareAndSwap(nil, time.Now().Format(time.StampMilli)+": "+err.Error())
+			l.fail(err)
 		}
 		l.done.Add(1)
 		select {
 		case <-pace.C:
 		case <-ctx.Done():
 		}
+	}
+}
+
+func (l *queries) fail(err error) {
+	said := time.Now().Format(time.StampMilli) + ": " + err.Error()
+	l.failed.Add(1)
+	l.first.CompareAndSwap(nil, said)
+	if _, wrong := errors.AsType[*wrongError](err); wrong {
+		l.wrong.Add(1)
+		l.lie.CompareAndSwap(nil, said)
 	}
 }
 
@@ -156,4 +178,15 @@ func (l *queries) check(during string) {
 		l.t.Errorf("%s: %d of %d queries failed; the first: %v", during, n, l.done.Load(), l.first.Load())
 	}
 	l.t.Logf("%s: %d queries, %d failed", during, l.done.Load(), l.failed.Load())
+}
+
+// checkNoneWrong ends the questions and fails the test if any got a wrong
+// answer. Those that got none don't count: there was nobody to answer.
+func (l *queries) checkNoneWrong(during string) {
+	l.t.Helper()
+	l.end()
+	if n := l.wrong.Load(); n > 0 {
+		l.t.Errorf("%s: %d of %d queries were answered wrongly; the first: %v", during, n, l.done.Load(), l.lie.Load())
+	}
+	l.t.Logf("%s: %d queries, %d not answered, %d wrong", during, l.done.Load(), l.failed.Load(), l.wrong.Load())
 }

@@ -29,6 +29,7 @@ const recovery = time.Minute
 //
 // The members reach each other through peers, clients reach them through lan.
 // Queries are asked on the DNS server's own host: no cable is in their way.
+// There can be several clusters; their members are counted as one row.
 type site struct {
 	t       *testing.T
 	lab     *lab.Lab
@@ -39,21 +40,16 @@ type site struct {
 	dns     *daemon
 }
 
-// newSite starts a cluster of some members, and writes the registry that the
-// questions are about. DNS isn't started yet.
-func newSite(t *testing.T, members int) *site {
+// newSite starts clusters of those sizes, and writes the stock into the first
+// one. DNS isn't started yet.
+func newSite(t *testing.T, sizes ...int) *site {
 	t.Helper()
 	l := lab.New(t)
 	s := &site{t: t, lab: l, host: l.Host("dns"), dir: t.TempDir()}
-	var places []registrytest.Place
-	for i := range members {
-		h := l.Host(fmt.Sprintf("etcd%d", i))
-		s.hosts = append(s.hosts, h)
-		places = append(places, registrytest.Place{
-			Client:  url.URL{Scheme: "http", Host: fmt.Sprintf("192.0.2.%d:2379", 10+i)},
-			Peer:    url.URL{Scheme: "http", Host: fmt.Sprintf("198.51.100.%d:2380", 10+i)},
-			Command: h.Command, Dial: h.Dial,
-		})
+	for _, size := range sizes {
+		for range size {
+			s.hosts = append(s.hosts, l.Host(fmt.Sprintf("etcd%d", len(s.hosts))))
+		}
 	}
 	l.Switch("lan", append(s.hosts, s.host)...)
 	l.Switch("peers", s.hosts...)
@@ -62,9 +58,24 @@ func newSite(t *testing.T, members int) *site {
 		h.Addr("lan", fmt.Sprintf("192.0.2.%d/24", 10+i))
 		h.Addr("peers", fmt.Sprintf("198.51.100.%d/24", 10+i))
 	}
-	s.members = registrytest.StartClusterAt(t, places...)
+	for _, size := range sizes {
+		first := len(s.members)
+		s.members = append(s.members, registrytest.StartClusterAt(t, s.places(first, first+size)...)...)
+	}
 	s.write(0, "/registry", stock...)
 	return s
+}
+
+// places are where some of the members run.
+func (s *site) places(from, to int) (places []registrytest.Place) {
+	for i := from; i < to; i++ {
+		places = append(places, registrytest.Place{
+			Client:  url.URL{Scheme: "http", Host: fmt.Sprintf("192.0.2.%d:2379", 10+i)},
+			Peer:    url.URL{Scheme: "http", Host: fmt.Sprintf("198.51.100.%d:2380", 10+i)},
+			Command: s.hosts[i].Command, Dial: s.hosts[i].Dial,
+		})
+	}
+	return places
 }
 
 // stock is a registry with a service of every kind. Nothing that a test does
@@ -96,6 +107,12 @@ func keyOf(prefix, object string) string {
 	default:
 		return prefix + "/namespaces/" + name
 	}
+}
+
+// remove deletes an object through one member.
+func (s *site) remove(member int, prefix, object string) {
+	s.t.Helper()
+	s.do(member, clientv3.OpDelete(keyOf(prefix, object)))
 }
 
 // service is a service with a portal IP.
