@@ -3,6 +3,7 @@ package svcreg
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
@@ -31,6 +32,10 @@ type follower struct {
 	done     chan struct{}
 	deadline <-chan time.Time // of the start
 	before   *follower        // who was in charge before a reload
+	started  time.Time
+	// inherited is how current that was which was taken over from it, if it
+	// was.
+	inherited atomic.Pointer[time.Time]
 }
 
 // followers are those of a server block.
@@ -76,6 +81,7 @@ func (f *follower) start() error {
 		Kinds:        f.options.kinds(),
 		SnapshotFile: f.options.snapshotFile,
 		Notify:       f.notify,
+		Applied:      f.measure,
 		Logger:       slog.New(&logHandler{}),
 	})
 	if err != nil {
@@ -83,7 +89,7 @@ func (f *follower) start() error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f.cancel, f.done = cancel, make(chan struct{})
+	f.cancel, f.done, f.started = cancel, make(chan struct{}), time.Now()
 	go func() {
 		defer close(f.done)
 		defer func() { _ = client.Close() }()
@@ -123,10 +129,16 @@ func (f *follower) wait() {
 // inherit answers from the snapshot of another instance, if that follows the
 // same registry.
 func (f *follower) inherit(before *follower) bool {
-	if before == nil || !before.options.sameRegistry(f.options) || before.watcher.Snapshot() == nil {
+	if before == nil || !before.options.sameRegistry(f.options) {
 		return false
 	}
-	f.stanza.index.CompareAndSwap(nil, f.stanza.next(nil, before.watcher.Snapshot(), nil))
+	known := before.stanza.index.Load()
+	if known == nil {
+		return false
+	}
+	current := before.current(before.watcher.Status())
+	f.inherited.Store(&current)
+	f.stanza.index.CompareAndSwap(nil, f.stanza.next(nil, known.snapshot, nil))
 	log.Warningf("etcd has not answered in %v: answering from what was known before the reload", f.options.startupTimeout)
 	return true
 }

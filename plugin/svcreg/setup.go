@@ -35,6 +35,7 @@ func setup(c *caddy.Controller) error {
 	c.OnStartup(func() error {
 		for _, f := range followers {
 			f.where = whereOf(config, f.options)
+			f.stanza.tally = running.tally(f.where)
 			f.stanza.indexer = newIndexer(f.options, serverAddrs(config.ListenHosts))
 		}
 		if err := followers.start(); err != nil {

@@ -18,6 +18,7 @@ type stanza struct {
 	*indexer
 	fall     fall.F
 	upstream upstream
+	tally    *tally
 
 	// index is nil until the registry is known, from etcd or from disk.
 	index atomic.Pointer[index]
@@ -31,7 +32,7 @@ type upstream interface {
 // newStanza returns a stanza that knows no registry yet, of a server at some
 // addresses.
 func newStanza(o *options, servers []netip.Addr) *stanza {
-	return &stanza{indexer: newIndexer(o, servers), fall: o.fall, upstream: upstreams.New()}
+	return &stanza{indexer: newIndexer(o, servers), fall: o.fall, upstream: upstreams.New(), tally: newTally()}
 }
 
 // update makes the index of the next snapshot and swaps it in.
@@ -45,12 +46,15 @@ func (s *stanza) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, zo
 	q, x := &r.Question[0], s.index.Load()
 	switch {
 	case x == nil:
+		s.tally.count(failed)
 		return true, dns.RcodeServerFailure, nil // nobody can say yet what exists
 	case q.Qclass != dns.ClassINET, q.Qtype == dns.TypeAXFR, q.Qtype == dns.TypeIXFR:
+		s.tally.count(refused)
 		return true, dns.RcodeRefused, nil
 	}
 	n := x.find(zone, name, below)
 	if unsure(n, name) && s.fall.Through(name) {
+		s.tally.count(passedOn)
 		return false, 0, nil
 	}
 	rcode, err = s.write(ctx, w, r, n, x.origins[zone.number].soa)
@@ -80,6 +84,7 @@ func (s *stanza) write(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, n 
 	} else if cname, ok := m.Answer[0].(*dns.CNAME); ok {
 		s.follow(ctx, w, r, m, cname.Target)
 	}
+	s.tally.count(outcomeOf(m))
 	if err := w.WriteMsg(m); err != nil {
 		return dns.RcodeServerFailure, plugin.Error(pluginName, err)
 	}

@@ -235,6 +235,9 @@ func TestApplied(t *testing.T) {
 	if got.received.Before(before) || got.received.After(time.Now()) {
 		t.Errorf("received at %v, written after %v", got.received, before)
 	}
+	if portalIP(got.before, "listed") == "" || portalIP(got.before, "a") != "" {
+		t.Error("before: not the snapshot that was changed")
+	}
 	if got.notices != 2 {
 		t.Errorf("reported after %d notices, want 2", got.notices)
 	}

@@ -29,6 +29,7 @@ type notice struct {
 
 // applied is one call of Applied.
 type applied struct {
+	before   *registry.Snapshot
 	changes  []registry.Change
 	received time.Time
 	notices  int // how many had come by then
@@ -129,10 +130,10 @@ func (h *harness) notify(s *registry.Snapshot, c *registry.Changes) {
 	h.changed = make(chan struct{})
 }
 
-func (h *harness) apply(changes []registry.Change, received time.Time) {
+func (h *harness) apply(before *registry.Snapshot, changes []registry.Change, received time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.applied = append(h.applied, applied{changes, received, len(h.notices)})
+	h.applied = append(h.applied, applied{before, changes, received, len(h.notices)})
 }
 
 // Write collects the log.

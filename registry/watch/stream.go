@@ -196,7 +196,7 @@ func (s *stream) apply(events []*clientv3.Event, received time.Time) {
 	last := events[len(events)-1].Kv.ModRevision
 	snapshot, touched := old.Apply(max(old.Revision(), last), changes...)
 	s.swap(snapshot, touched)
-	s.applied(changes, received)
+	s.applied(old, changes, received)
 	s.keep(s.known.cluster, snapshot)
 }
 

@@ -39,10 +39,10 @@ type Config struct {
 	// difference. No further event is taken in until it returns.
 	Notify func(*registry.Snapshot, *registry.Changes)
 	// Applied, if not nil, is called right after a Notify for changes that
-	// etcd sent one by one, with those changes and the time at which they had
-	// arrived in this process. What a list brings is of no known age, and not
-	// among them.
-	Applied func(changes []registry.Change, received time.Time)
+	// etcd sent one by one: with the snapshot before them, the changes, and
+	// the time at which they had arrived in this process. What a list brings
+	// is of no known age, and not among them.
+	Applied func(before *registry.Snapshot, changes []registry.Change, received time.Time)
 	// Logger gets what an operator must know; nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -54,7 +54,7 @@ type Watcher struct {
 	decoder *decoder
 	disk    *disk // nil without a file
 	notify  func(*registry.Snapshot, *registry.Changes)
-	applied func([]registry.Change, time.Time)
+	applied func(*registry.Snapshot, []registry.Change, time.Time)
 	logger  *slog.Logger
 
 	status   *tracker
@@ -85,7 +85,7 @@ func New(c Config) (*Watcher, error) {
 		c.Notify = func(*registry.Snapshot, *registry.Changes) {}
 	}
 	if c.Applied == nil {
-		c.Applied = func([]registry.Change, time.Time) {}
+		c.Applied = func(*registry.Snapshot, []registry.Change, time.Time) {}
 	}
 	w := &Watcher{
 		client:  c.Client,

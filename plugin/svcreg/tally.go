@@ -1,0 +1,142 @@
+package svcreg
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/coredns/coredns/plugin"
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/svcreg/svcreg/registry"
+)
+
+// tally is what a stanza counts. It outlives the stanza: the one that takes
+// its place after a reload counts on.
+type tally struct {
+	requests [numOutcomes]atomic.Uint64
+	// programming is how long changes took until they were served.
+	programming *prometheus.HistogramVec
+}
+
+func newTally() *tally { return &tally{programming: newProgramming()} }
+
+// outcome is what became of a request.
+type outcome uint8
+
+const (
+	withRecords outcome = iota
+	withoutData         // the name exists, but no such record
+	withoutName         // the name does not exist
+	failed              // nobody can say
+	refused             // nothing that is answered here
+	passedOn            // to the next stanza or plugin
+	numOutcomes
+)
+
+// outcomes are the values of the label "answer".
+var outcomes = [numOutcomes]string{"records", "nodata", "nxdomain", "servfail", "refused", "fallthrough"}
+
+func (t *tally) count(o outcome) { t.requests[o].Add(1) }
+
+// outcomeOf returns what became of a request that is answered with a message.
+func outcomeOf(m *dns.Msg) outcome {
+	switch {
+	case m.Rcode == dns.RcodeNameError:
+		return withoutName
+	case m.Rcode != dns.RcodeSuccess:
+		return failed
+	case len(m.Answer) == 0:
+		return withoutData
+	}
+	return withRecords
+}
+
+// newProgramming returns a histogram from a quarter of a millisecond to two
+// minutes.
+func newProgramming() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace:                   plugin.Namespace,
+		Subsystem:                   pluginName,
+		Name:                        "dns_programming_duration_seconds",
+		Buckets:                     prometheus.ExponentialBuckets(0.00025, 2, 20),
+		NativeHistogramBucketFactor: plugin.NativeHistogramBucketFactor,
+		Help:                        "Histogram of the time (in seconds) from a change to its being served.",
+	}, labelNames("service_kind"))
+}
+
+// measure notes how long it took until changes to a registry were served. They
+// had arrived at some time.
+func (f *follower) measure(before *registry.Snapshot, changes []registry.Change, received time.Time) {
+	now, after := time.Now(), f.watcher.Snapshot()
+	for _, c := range changes {
+		if kind := serviceKind(served(c, before, after)); kind != "" {
+			begun := f.begun(c, before, received)
+			f.stanza.tally.programming.WithLabelValues(f.where.labels(kind)...).Observe(now.Sub(begun).Seconds())
+		}
+	}
+}
+
+// served returns the service that a change is about, as it is now or was until
+// now; nil if there is none.
+func served(c registry.Change, before, after *registry.Snapshot) *registry.Entry {
+	o := c.Object
+	if o == nil {
+		o = before.Object(c.Ref)
+	}
+	var k registry.Key
+	switch o := o.(type) {
+	case *registry.Service:
+		k = o.Key
+	case *registry.Endpoints:
+		k = o.Service
+	default:
+		return nil
+	}
+	if e := after.Service(k); e != nil {
+		return e
+	}
+	return before.Service(k)
+}
+
+// serviceKind returns what upstream calls a kind of service, or nothing for
+// none.
+func serviceKind(e *registry.Entry) string {
+	switch {
+	case e == nil:
+		return ""
+	case e.Type == registry.ExternalName:
+		return "external_name"
+	case !e.Headless:
+		return "cluster_ip"
+	case e.Selector != nil:
+		return "headless_with_selector"
+	}
+	return "headless_without_selector"
+}
+
+// triggerAnnotation is where an endpoints controller writes when that happened
+// which made it write (RFC 3339).
+const triggerAnnotation = "endpoints.kubernetes.io/last-change-trigger-time"
+
+// begun returns when a change began: when its cause happened, if the object
+// says so, else when it was received. What the object said already before is
+// about another change, and a clock that is wrong shows in times that can't
+// be.
+func (f *follower) begun(c registry.Change, before *registry.Snapshot, received time.Time) time.Time {
+	text := trigger(c.Object)
+	if text == "" || text == trigger(before.Object(c.Ref)) {
+		return received
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || t.Before(f.started) || t.After(received) {
+		return received
+	}
+	return t
+}
+
+func trigger(o registry.Object) string {
+	if o == nil {
+		return ""
+	}
+	return o.Metadata().Annotations[triggerAnnotation]
+}
