@@ -43,15 +43,15 @@ type Question struct {
 func (f Fleet) Questions(k Kind) []Question {
 	var questions []Question
 	for s := range f.All() {
-		if q, ok := s.question(k); ok {
+		if q, ok := s.Question(k); ok {
 			questions = append(questions, q)
 		}
 	}
 	return questions
 }
 
-// question returns a service's question of a kind, if it has one.
-func (s Service) question(k Kind) (Question, bool) {
+// Question returns a service's question of a kind, if it has one.
+func (s Service) Question(k Kind) (Question, bool) {
 	dual := len(s.Portals) > 1
 	switch k {
 	case A:
