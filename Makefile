@@ -1,6 +1,7 @@
 # svcreg: make run shows it, make test proves it. `make help` lists the rest.
 
 GOLANGCI  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+MD2MAN    := github.com/cpuguy83/go-md2man/v2@v2.0.7
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 PROGRAMS  := coredns proxyd svcctl svcreg-standalone
@@ -15,7 +16,7 @@ ifeq ($(shell id -u),0)
 export SVCREG_REQUIRE_ROOT := 1
 endif
 
-.PHONY: help deps build run test unit e2e lint fuzz bench check clean
+.PHONY: help deps build run test unit e2e lint fuzz bench man check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +41,7 @@ unit: # each package by itself, with the race detector
 bin/etcd: go.mod # a real etcd, for the end-to-end tests
 	go build -o $@ go.etcd.io/etcd/server/v3
 
-e2e: build bin/etcd # the real programs on hosts made of network namespaces
+e2e: build bin/etcd man # the real programs on hosts made of network namespaces
 	go test -count=1 -timeout 10m ./test
 
 lint: ## run golangci-lint
@@ -57,6 +58,9 @@ fuzz: ## run each fuzz target for FUZZTIME
 
 bench: ## run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem ./registry/... ./plugin/... ./proxyd/...
+
+man: build ## make the manual pages, in bin/man
+	@MD2MAN=$(MD2MAN) VERSION=$(VERSION) cmd/internal/manual/pages.sh
 
 check: lint test ## all that must be green before a change goes in
 

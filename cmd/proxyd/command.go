@@ -174,7 +174,7 @@ registry can hold. It changes nothing and needs no privilege.`,
 			return o.with(cmd, func(c proxyd.Config) error { return proxyd.Render(ctx, cmd.OutOrStdout(), c, files...) })
 		},
 	}
-	cmd.Flags().StringArrayVarP(&files, "filename", "f", nil, "file or directory of JSON, YAML or protobuf documents; may be repeated")
+	cmd.Flags().StringArrayVarP(&files, "filename", "f", nil, "`FILE` or directory of JSON, YAML or protobuf documents; may be repeated")
 	return cmd
 }
 

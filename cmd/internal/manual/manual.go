@@ -65,7 +65,7 @@ func (p *page) commands(parent *cobra.Command) {
 		p.printf("### %s\n\n%s\n\n", plain(c.UseLine()), plain(about(c)))
 		p.flags(c.LocalFlags())
 		if c.Example != "" {
-			p.printf("```\n%s\n```\n\n", c.Example)
+			p.printf("Examples:\n\n```\n%s\n```\n\n", c.Example)
 		}
 		p.commands(c)
 	}

@@ -42,6 +42,8 @@ Show objects.
 **-o**, **--output** *FORMAT*
 : FORMAT: \<json\> or yaml (default json)
 
+Examples:
+
 ` + "```" + `
   svc get services
 ` + "```" + `
