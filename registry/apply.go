@@ -3,8 +3,8 @@ package registry
 import (
 	"iter"
 	"net/netip"
-	"reflect"
 	"slices"
+	"strings"
 )
 
 // Change is one object's new state; a nil Object means that it is gone.
@@ -30,56 +30,71 @@ func (c *Changes) Empty() bool {
 	return len(c.Services)+len(c.Pods)+len(c.Nodes)+len(c.Namespaces)+len(c.ServiceCIDRs) == 0
 }
 
-// Build returns the snapshot of those objects.
+// sort puts the keys in order and drops the second of equal ones.
+func (c *Changes) sort() {
+	for _, keys := range []*[]Key{&c.Services, &c.Pods, &c.Nodes, &c.Namespaces, &c.ServiceCIDRs} {
+		slices.SortFunc(*keys, Key.Compare)
+		*keys = slices.Clip(slices.Compact(*keys))
+	}
+}
+
+// Build returns the snapshot of those objects. Of a kind that a Snapshot
+// doesn't hold it takes none.
 func Build(revision int64, objects ...Object) *Snapshot {
-	s, _ := (&Snapshot{}).Replace(revision, slices.Values(objects))
+	u := (&Snapshot{}).edit(revision, &owner{})
+	for _, o := range objects {
+		u.put(Pack(o))
+	}
+	s, _ := u.done()
 	return s
 }
 
 // Replace returns the snapshot that holds those objects and no others, and
 // what makes it differ from s. Objects are compared by all they contain: a
 // revision alone says nothing once etcd was restored from a backup.
-func (s *Snapshot) Replace(revision int64, objects iter.Seq[Object]) (*Snapshot, *Changes) {
-	var changes []Change
+func (s *Snapshot) Replace(revision int64, records iter.Seq[Record]) (*Snapshot, *Changes) {
+	u := s.edit(revision, &owner{})
 	keep := map[Ref]bool{}
-	for o := range objects {
-		keep[o.Ref()] = true
-		if !reflect.DeepEqual(s.Object(o.Ref()), o) {
-			changes = append(changes, Put(o))
+	for r := range records {
+		u.put(r)
+		if !s.empty() {
+			keep[r.Ref] = true
 		}
 	}
-	for o := range s.Objects() {
-		if !keep[o.Ref()] {
-			changes = append(changes, Delete(o.Ref()))
+	for r := range s.Records() {
+		if !keep[r.Ref] {
+			u.put(Record{Ref: r.Ref})
 		}
 	}
-	return s.Apply(revision, changes...)
+	return u.done()
 }
 
-// Apply returns the snapshot after some changes, and what they touched. The
-// cost is that of the changes, however large the registry.
+func (s *Snapshot) empty() bool {
+	for kind := range heldKinds {
+		if s.records[kind].Len() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Apply returns the snapshot after some changes, and what they touched: an
+// object that is put as it is isn't. The cost is that of the changes, however
+// large the registry.
 func (s *Snapshot) Apply(revision int64, changes ...Change) (*Snapshot, *Changes) {
-	u := update{Snapshot: *s}
+	var o *owner
 	if len(changes) > 1 {
-		u.owner = &owner{}
+		o = &owner{}
 	}
-	u.revision = revision
+	u := s.edit(revision, o)
 	for _, c := range changes {
-		u.put(c)
+		if c.Object == nil {
+			u.put(Record{Ref: c.Ref})
+		} else {
+			u.put(Pack(c.Object))
+		}
 	}
-	u.touched.sort()
-	for _, k := range u.touched.Services {
-		u.rebuild(k)
-	}
-	return &u.Snapshot, &u.touched
-}
-
-// sort puts the keys in order and drops the second of equal ones.
-func (c *Changes) sort() {
-	for _, keys := range []*[]Key{&c.Services, &c.Pods, &c.Nodes, &c.Namespaces, &c.ServiceCIDRs} {
-		slices.SortFunc(*keys, Key.Compare)
-		*keys = slices.Compact(*keys)
-	}
+	return u.done()
 }
 
 // update is a snapshot in the making.
@@ -89,158 +104,141 @@ type update struct {
 	touched Changes
 }
 
-func (u *update) put(c Change) {
-	if c.Object == nil && u.Object(c.Ref) == nil {
-		return // gone already
-	}
-	switch c.Kind {
-	case KindService:
-		set(u.owner, &u.services, c)
-		u.touched.Services = append(u.touched.Services, c.Key)
-	case KindEndpoints:
-		set(u.owner, &u.endpoints, c)
-		u.touched.Services = append(u.touched.Services, c.Key)
-	case KindEndpointSlice:
-		u.putSlice(c)
-	case KindPod:
-		u.putPod(c)
-	case KindNode:
-		set(u.owner, &u.nodes, c)
-		u.touched.Nodes = append(u.touched.Nodes, c.Key)
-	case KindNamespace:
-		set(u.owner, &u.namespaces, c)
-		u.touched.Namespaces = append(u.touched.Namespaces, c.Key)
-	case KindServiceCIDR:
-		set(u.owner, &u.serviceCIDRs, c)
-		u.touched.ServiceCIDRs = append(u.touched.ServiceCIDRs, c.Key)
-	}
+func (s *Snapshot) edit(revision int64, o *owner) *update {
+	u := &update{Snapshot: *s, owner: o}
+	u.revision = revision
+	return u
 }
 
-// set stores or removes the object of a change in the map of its kind.
-func set[V Object](o *owner, m *Map[Key, V], c Change) {
-	if c.Object == nil {
-		*m = m.without(o, c.Key)
-	} else {
-		*m = m.with(o, c.Key, c.Object.(V))
-	}
+func (u *update) done() (*Snapshot, *Changes) {
+	u.touched.sort()
+	next, touched := u.Snapshot, u.touched
+	return &next, &touched
 }
 
-func (u *update) putSlice(c Change) {
-	if old, ok := u.slices.Get(c.Key); ok {
-		u.regroup(old, nil)
-	}
-	set(u.owner, &u.slices, c)
-	if c.Object != nil {
-		u.regroup(nil, c.Object.(*Endpoints))
-	}
-}
-
-// regroup takes a slice from its service, or gives one to it.
-func (u *update) regroup(gone, came *Endpoints) {
-	slice := gone
-	if slice == nil {
-		slice = came
-	}
-	if slice.Service.Name == "" {
+// put stores a record, or removes the object of one without data. The strings
+// of its key are not kept: who knows what they are part of.
+func (u *update) put(r Record) {
+	if !held(r.Kind) {
 		return
 	}
-	group, _ := u.slicesOf.Get(slice.Service)
-	group = slices.DeleteFunc(slices.Clone(group), func(e *Endpoints) bool { return e.Key == slice.Key })
-	if came != nil {
-		i, _ := slices.BinarySearchFunc(group, came, func(a, b *Endpoints) int { return a.Key.Compare(b.Key) })
-		group = slices.Insert(group, i, came)
+	old := ""
+	if e := u.records[r.Kind].find(r.Key); e != nil {
+		r.Key, old = e.key, e.value
 	}
-	u.slicesOf = u.slicesOf.with(u.owner, slice.Service, group)
-	if len(group) == 0 {
-		u.slicesOf = u.slicesOf.without(u.owner, slice.Service)
-	}
-	u.touched.Services = append(u.touched.Services, slice.Service)
-}
-
-func (u *update) putPod(c Change) {
-	var from, to []netip.Addr
-	if old, ok := u.pods.Get(c.Key); ok {
-		from = old.IPs
-	}
-	if c.Object != nil {
-		to = c.Object.(*Pod).IPs
-	}
-	if !slices.Equal(from, to) {
-		u.podsByIP = u.podsByIP.move(u.owner, c.Key, slices.Values(from), slices.Values(to))
-	}
-	set(u.owner, &u.pods, c)
-	u.touched.Pods = append(u.touched.Pods, c.Key)
-}
-
-// rebuild makes a service's entry anew from its parts, and indexes it.
-func (u *update) rebuild(k Key) {
-	old, _ := u.entries.Get(k)
-	var entry *Entry
-	if service, ok := u.services.Get(k); ok {
-		entry = &Entry{Service: service, Subsets: u.subsets(k)}
-		u.entries = u.entries.with(u.owner, k, entry)
-	} else {
-		u.entries = u.entries.without(u.owner, k)
-	}
-	u.count(k.Namespace, old, entry)
-	u.byPortalIP = u.byPortalIP.move(u.owner, k, old.portalIPs(), entry.portalIPs())
-	u.byEndpointIP = u.byEndpointIP.move(u.owner, k, old.endpointIPs(), entry.endpointIPs())
-}
-
-// count keeps the number of services of a namespace.
-func (u *update) count(namespace string, old, entry *Entry) {
-	if (old == nil) == (entry == nil) {
+	if old == r.data {
 		return
 	}
-	n, _ := u.namespacesUsed.Get(namespace)
+	if old == "" {
+		r.Key = Key{u.namespace(r.Namespace), strings.Clone(r.Name)}
+	}
+	u.count(r, old)
+	u.reindex(r, old)
+	if r.data == "" {
+		u.records[r.Kind] = u.records[r.Kind].without(u.owner, r.Key)
+	} else {
+		u.records[r.Kind] = u.records[r.Kind].with(u.owner, r.Key, r.data)
+	}
+}
+
+// namespace returns the one copy of a namespace's name that all its keys
+// share.
+func (u *update) namespace(name string) string {
+	if p, ok := u.namespaces.Get(name); ok {
+		return p.name
+	}
+	return strings.Clone(name)
+}
+
+// count keeps how much there is in the namespace of an object that comes or
+// goes.
+func (u *update) count(r Record, old string) {
+	n := 0
 	switch {
-	case old == nil:
-		u.namespacesUsed = u.namespacesUsed.with(u.owner, namespace, n+1)
-	case n == 1:
-		u.namespacesUsed = u.namespacesUsed.without(u.owner, namespace)
+	case old == "":
+		n = 1
+	case r.data == "":
+		n = -1
 	default:
-		u.namespacesUsed = u.namespacesUsed.with(u.owner, namespace, n-1)
+		return
+	}
+	p, _ := u.namespaces.Get(r.Namespace)
+	p.name = r.Namespace
+	p.objects += n
+	if r.Kind == KindService {
+		p.services += n
+	}
+	if p.objects == 0 {
+		u.namespaces = u.namespaces.without(u.owner, p.name)
+	} else {
+		u.namespaces = u.namespaces.with(u.owner, p.name, p)
 	}
 }
 
-// subsets returns what serves a service: its EndpointSlices if it has any,
-// else its Endpoints.
-func (u *update) subsets(k Key) []Subset {
-	group, _ := u.slicesOf.Get(k)
-	if len(group) == 0 {
-		if endpoints, ok := u.endpoints.Get(k); ok {
-			return endpoints.Subsets
-		}
+// reindex has the indexes follow an object, and notes what that touches.
+func (u *update) reindex(r Record, old string) {
+	touched := &u.touched
+	switch r.Kind {
+	case KindService:
+		u.byPortalIP = u.byPortalIP.move(u.owner, r.Key, portalIPs(r.Key, old), portalIPs(r.Key, r.data))
+		touched.Services = append(touched.Services, r.Key)
+	case KindEndpoints:
+		touched.Services = append(touched.Services, r.Key)
+	case KindEndpointSlice:
+		u.regroup(r.Key, old, r.data)
+	case KindPod:
+		u.podsByIP = u.podsByIP.move(u.owner, r.Key, podIPs(r.Key, old), podIPs(r.Key, r.data))
+		touched.Pods = append(touched.Pods, r.Key)
+	case KindNode:
+		touched.Nodes = append(touched.Nodes, r.Key)
+	case KindNamespace:
+		touched.Namespaces = append(touched.Namespaces, r.Key)
+	case KindServiceCIDR:
+		touched.ServiceCIDRs = append(touched.ServiceCIDRs, r.Key)
+	}
+}
+
+// regroup has the services know which slices they have.
+func (u *update) regroup(slice Key, old, now string) {
+	from, to := u.servedBy(slice, old), u.servedBy(slice, now)
+	u.slicesOf = u.slicesOf.move(u.owner, slice, from, to)
+	for _, k := range slices.Concat(from, to) {
+		u.touched.Services = append(u.touched.Services, k)
+	}
+}
+
+// servedBy returns which service a slice serves, if it serves one.
+func (u *update) servedBy(slice Key, data string) []Key {
+	if data == "" {
 		return nil
 	}
-	var subsets []Subset
-	for _, slice := range group {
-		subsets = append(subsets, slice.Subsets...)
+	k := endpointsHead(slice, data).Service
+	if k.Name == "" {
+		return nil
 	}
-	return subsets
+	if e := u.records[KindService].find(k); e != nil {
+		return []Key{e.key}
+	}
+	return []Key{{u.namespace(k.Namespace), strings.Clone(k.Name)}}
 }
 
-// portalIPs yields an entry's portal IPs; none for a nil entry.
-func (e *Entry) portalIPs() iter.Seq[netip.Addr] {
-	if e == nil {
-		return slices.Values[[]netip.Addr](nil)
+// portalIPs returns the portal IPs in a service's record, if there is one.
+func portalIPs(k Key, data string) []netip.Addr {
+	if data == "" {
+		return nil
 	}
-	return slices.Values(e.PortalIPs)
+	return serviceHead(k, data).PortalIPs
 }
 
-// endpointIPs yields the addresses of an entry's endpoints; none for a nil
-// entry.
-func (e *Entry) endpointIPs() iter.Seq[netip.Addr] {
-	return func(yield func(netip.Addr) bool) {
-		if e == nil {
-			return
-		}
-		for i := range e.Subsets {
-			for j := range e.Subsets[i].Endpoints {
-				if a := e.Subsets[i].Endpoints[j].Addr; a.IsValid() && !yield(a) {
-					return
-				}
-			}
-		}
+// podIPs returns the addresses in a pod's record, if there is one and the pod
+// is not finished.
+func podIPs(k Key, data string) []netip.Addr {
+	if data == "" {
+		return nil
 	}
+	p := podHead(k, data)
+	if p.Finished {
+		return nil
+	}
+	return p.IPs
 }

@@ -3,11 +3,13 @@ package registry
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 )
 
-// fleet returns n services with five endpoints each, a hundred in a namespace.
+// fleet returns n services with a slice of five endpoints each, a hundred in a
+// namespace.
 func fleet(n int) []Object {
 	objects := make([]Object, 0, 2*n)
 	for i := range n {
@@ -24,27 +26,41 @@ func fleetAddr(net byte, i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{net, byte(i >> 16), byte(i >> 8), byte(i)})
 }
 
+func fleetMeta(kind Kind, k Key, revision int) Meta {
+	return Meta{
+		Kind: kind, Key: k, UID: fmt.Sprintf("0c5a6d9f-6b2e-4f8b-9f5e-%012x", revision), APIVersion: "v1",
+		Labels: map[string]string{"app": k.Name}, CreateRevision: int64(revision + 1), ModRevision: int64(revision + 1),
+	}
+}
+
 func fleetService(i int) *Service {
 	return &Service{
-		Meta: Meta{Kind: KindService, Key: fleetKey(i), CreateRevision: int64(i + 1), ModRevision: int64(i + 1)},
+		Meta: fleetMeta(KindService, fleetKey(i), i),
 		Type: ClusterIP, PortalIPs: []netip.Addr{fleetAddr(10, i)},
-		Ports: []Port{{Name: "http", Protocol: TCP, Port: 80}},
+		Ports:    []Port{{Name: "http", Protocol: TCP, Port: 80, TargetPort: "8080"}},
+		Selector: map[string]string{"app": fleetKey(i).Name},
 	}
 }
 
 // fleetEndpoints returns the endpoints of service i. Those of different turns
 // differ in two addresses.
 func fleetEndpoints(i, turn int) *Endpoints {
+	k := fleetKey(i)
 	var endpoints []Endpoint
 	for j := range 5 {
-		endpoints = append(endpoints, Endpoint{Addr: fleetAddr(172, 6*i+j), Ready: true, Serving: true})
+		endpoints = append(endpoints, Endpoint{
+			Addr: fleetAddr(172, 6*i+j), Ready: true, Serving: true, Node: fmt.Sprintf("node-%d", (i+j)%100), Zone: "zone-a",
+			Target: Target{"Pod", Key{k.Namespace, fmt.Sprintf("%s-7d4b9c6f5-%05x", k.Name, 5*i+j)}},
+		})
 	}
 	endpoints[turn%5].Addr = fleetAddr(172, 6*i+5)
-	return &Endpoints{
-		Meta:    Meta{Kind: KindEndpoints, Key: fleetKey(i), ModRevision: int64(turn + 1)},
-		Service: fleetKey(i),
+	e := &Endpoints{
+		Meta:    fleetMeta(KindEndpointSlice, Key{k.Namespace, fmt.Sprintf("%s-%05x", k.Name, i)}, i+turn),
+		Service: k,
 		Subsets: []Subset{{Endpoints: endpoints, Ports: []EndpointPort{{Name: "http", Protocol: TCP, Port: 8080}}}},
 	}
+	e.APIVersion, e.Labels["kubernetes.io/service-name"] = "discovery.k8s.io/v1", k.Name
+	return e
 }
 
 var sizes = []struct {
@@ -57,9 +73,9 @@ func BenchmarkApply(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
 			s := Build(1, fleet(size.n)...)
-			changes := make([]Change, 1024)
+			changes := make([]Change, 1000) // of 500 services, to and fro
 			for i := range changes {
-				changes[i] = Put(fleetEndpoints(i*7919%size.n, i+1))
+				changes[i] = Put(fleetEndpoints(i%500*7919%size.n, i/500+1))
 			}
 			b.ReportAllocs()
 			i := 0
@@ -88,11 +104,11 @@ func BenchmarkLookup(b *testing.B) {
 				i++
 			}
 		})
-		b.Run("ByPortalIP/"+size.name, func(b *testing.B) {
+		b.Run("PortalIPHolder/"+size.name, func(b *testing.B) {
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if s.ByPortalIP(addrs[i%1024]) == nil {
+				if _, ok := s.PortalIPHolder(addrs[i%1024]); !ok {
 					b.Fatal("missing")
 				}
 				i++
@@ -101,26 +117,71 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
+// BenchmarkBuild makes a snapshot of records, as a list from etcd does.
 func BenchmarkBuild(b *testing.B) {
 	for _, size := range sizes {
-		objects := fleet(size.n)
+		records := packed(fleet(size.n)...)
 		b.Run(size.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Build(1, objects...)
+				_, _ = (&Snapshot{}).Replace(1, slices.Values(records))
 			}
 		})
 	}
 }
 
+// BenchmarkHeap tells what a snapshot takes on the heap, for a service with
+// five endpoints. Its time means nothing.
+func BenchmarkHeap(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.name, func(b *testing.B) {
+			for b.Loop() {
+				before := liveHeap()
+				s := Build(1, fleet(size.n)...)
+				b.ReportMetric(float64(liveHeap()-before)/float64(size.n), "B/service")
+				runtime.KeepAlive(s)
+			}
+		})
+	}
+}
+
+// liveHeap returns the bytes on the heap that are in use.
+func liveHeap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 // BenchmarkReplace is a list of what is known already.
 func BenchmarkReplace(b *testing.B) {
 	for _, size := range sizes {
-		s, again := Build(1, fleet(size.n)...), fleet(size.n)
+		s, again := Build(1, fleet(size.n)...), packed(fleet(size.n)...)
 		b.Run(size.name, func(b *testing.B) {
 			for b.Loop() {
 				if _, c := s.Replace(1, slices.Values(again)); !c.Empty() {
 					b.Fatal("a difference")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkPack(b *testing.B) {
+	for _, o := range []Object{fleetService(1), fleetEndpoints(1, 1)} {
+		r := Pack(o)
+		b.Run("Pack/"+r.Kind.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Pack(o)
+			}
+		})
+		b.Run("Check/"+r.Kind.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := NewRecord(r.Ref, r.Data()); err != nil {
+					b.Fatal(err)
 				}
 			}
 		})

@@ -1,6 +1,9 @@
 package registry
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // index is an immutable multimap: for each key a set of members. A change of
 // one member costs the same however many share the key.
@@ -15,11 +18,10 @@ type members[M comparable] struct {
 	more Map[M, struct{}]
 }
 
-// at yields the members at k, in no order.
-func (x index[K, M]) at(k K) iter.Seq[M] {
-	set, ok := x.sets.Get(k)
+// all yields the members, in no order.
+func (set members[M]) all() iter.Seq[M] {
 	return func(yield func(M) bool) {
-		if !ok || !yield(set.one) {
+		if !yield(set.one) {
 			return
 		}
 		for m := range set.more.All() {
@@ -63,20 +65,16 @@ func (x index[K, M]) without(o *owner, k K, member M) index[K, M] {
 
 // move replaces the keys under which a member stands. Only what differs is
 // touched.
-func (x index[K, M]) move(o *owner, member M, from, to iter.Seq[K]) index[K, M] {
-	gone := map[K]bool{}
-	for k := range from {
-		gone[k] = true
-	}
-	for k := range to {
-		if gone[k] {
-			delete(gone, k)
-		} else {
-			x = x.with(o, k, member)
+func (x index[K, M]) move(o *owner, member M, from, to []K) index[K, M] {
+	for _, k := range from {
+		if !slices.Contains(to, k) {
+			x = x.without(o, k, member)
 		}
 	}
-	for k := range gone {
-		x = x.without(o, k, member)
+	for _, k := range to {
+		if !slices.Contains(from, k) {
+			x = x.with(o, k, member)
+		}
 	}
 	return x
 }

@@ -65,7 +65,15 @@ func position(set, bit uint32) int { return bits.OnesCount32(set & (bit - 1)) }
 func (m Map[K, V]) Len() int { return m.len }
 
 // Get returns the value at k, and whether there is one.
-func (m Map[K, V]) Get(k K) (value V, ok bool) { return m.root.get(k, hashOf(k)) }
+func (m Map[K, V]) Get(k K) (value V, ok bool) {
+	if e := m.find(k); e != nil {
+		return e.value, true
+	}
+	return value, false
+}
+
+// find returns the entry of k, or nil. Its key may share no bytes with k.
+func (m Map[K, V]) find(k K) *mapEntry[K, V] { return m.root.get(k, hashOf(k)) }
 
 // With returns the map in which k has the value v.
 func (m Map[K, V]) With(k K, v V) Map[K, V] { return m.with(nil, k, v) }
@@ -94,7 +102,7 @@ func (m Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) { m.root.each(yield) }
 }
 
-func (n *mapNode[K, V]) get(k K, hash uint64) (value V, ok bool) {
+func (n *mapNode[K, V]) get(k K, hash uint64) *mapEntry[K, V] {
 	for shift := uint(0); n != nil; shift += levelBits {
 		bit := bitAt(hash, shift)
 		if n.childBits&bit != 0 {
@@ -102,11 +110,11 @@ func (n *mapNode[K, V]) get(k K, hash uint64) (value V, ok bool) {
 			continue
 		}
 		if i := n.find(k, bit); i >= 0 {
-			return n.entries[i].value, true
+			return &n.entries[i]
 		}
-		return value, false
+		return nil
 	}
-	return value, false
+	return nil
 }
 
 // find returns where in entries k stands, or -1.
@@ -250,10 +258,6 @@ func replaced[T any](o *owner, s []T, i int, v T) []T {
 	return s
 }
 
-// slack is how many elements an owner leaves room for: most nodes take in a
-// few more while a large map is made.
-const slack = 4
-
 // inserted returns s with one element more, at i: a copy, unless it has an
 // owner and room.
 func inserted[T any](o *owner, s []T, i int, v T) []T {
@@ -262,14 +266,19 @@ func inserted[T any](o *owner, s []T, i int, v T) []T {
 	}
 	room := len(s) + 1
 	if o != nil {
-		room = len(s) + slack
+		room = roomFor(room)
 	}
-	c := make([]T, len(s)+1, room)
+	c := slices.Grow([]T(nil), room)[:len(s)+1]
 	copy(c, s[:i])
 	c[i] = v
 	copy(c[i+1:], s[i:])
 	return c
 }
+
+// roomFor returns how many elements an owner makes room for that has n: most
+// nodes take in a few more while a large map is made, and those that two
+// entries had to make way for get no more than these.
+func roomFor(n int) int { return max(2, n+n/4) }
 
 // removed returns s without the element at i, nil for the last one: a copy,
 // unless it has an owner.

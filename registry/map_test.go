@@ -57,9 +57,9 @@ func (m hashed) check(t *testing.T, want map[uint16]int) {
 		t.Fatalf("All yields %v, want %v", got, want)
 	}
 	for k := range uint16(64) {
-		v, ok := m.root.get(k, m.hash(k))
-		if w, wantOK := want[k]; v != w || ok != wantOK {
-			t.Fatalf("Get(%d) is %d, %v, want %d, %v", k, v, ok, w, wantOK)
+		e := m.root.get(k, m.hash(k))
+		if w, ok := want[k]; ok != (e != nil) || ok && (e.value != w || e.key != k) {
+			t.Fatalf("the entry of %d is %+v, want %d, %v", k, e, w, ok)
 		}
 	}
 	m.root.checkShape(t, true)

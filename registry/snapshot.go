@@ -6,27 +6,30 @@ import (
 	"slices"
 )
 
-// Snapshot is an immutable view of a registry at one revision. Looking things
-// up takes no lock and allocates nothing; Apply makes the next snapshot, which
-// shares with this one all that did not change. The zero Snapshot is an empty
-// registry.
+// Snapshot is an immutable view of a registry at one revision. It holds
+// records and makes objects of them when they are asked for, so that a large
+// registry takes little memory and the garbage collector finds little to do.
+// Apply makes the next snapshot, which shares with this one all that did not
+// change. Nothing here takes a lock. The zero Snapshot is an empty registry.
 type Snapshot struct {
 	revision int64
+	records  [heldKinds]Map[Key, string] // by kind: the data of each object
 
-	services     Map[Key, *Service]
-	endpoints    Map[Key, *Endpoints]
-	slices       Map[Key, *Endpoints]
-	pods         Map[Key, *Pod]
-	nodes        Map[Key, *Node]
-	namespaces   Map[Key, *Namespace]
-	serviceCIDRs Map[Key, *ServiceCIDR]
+	slicesOf   index[Key, Key]        // the EndpointSlices of each service
+	byPortalIP index[netip.Addr, Key] // services
+	podsByIP   index[netip.Addr, Key] // the unfinished ones
+	namespaces Map[string, population]
+}
 
-	entries        Map[Key, *Entry]
-	slicesOf       Map[Key, []*Endpoints] // by service, in the order of names
-	byPortalIP     index[netip.Addr, Key]
-	byEndpointIP   index[netip.Addr, Key]
-	podsByIP       index[netip.Addr, Key]
-	namespacesUsed Map[string, int] // how many services each namespace has
+// heldKinds is the first kind that a Snapshot doesn't hold.
+const heldKinds = KindIPAddress
+
+func held(k Kind) bool { return k > 0 && k < heldKinds }
+
+// population is how much there is in a namespace.
+type population struct {
+	name              string
+	objects, services int
 }
 
 // Revision returns the etcd revision that the snapshot stands at.
@@ -34,171 +37,208 @@ func (s *Snapshot) Revision() int64 { return s.revision }
 
 // Service returns the service of that key with its endpoints, or nil.
 func (s *Snapshot) Service(k Key) *Entry {
-	e, _ := s.entries.Get(k)
-	return e
+	e := s.records[KindService].find(k)
+	if e == nil {
+		return nil
+	}
+	return s.entry(e.key, e.value)
 }
 
 // Services yields every service, in no order.
-func (s *Snapshot) Services() iter.Seq[*Entry] { return values(s.entries) }
+func (s *Snapshot) Services() iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for k, data := range s.records[KindService].All() {
+			if !yield(s.entry(k, data)) {
+				return
+			}
+		}
+	}
+}
 
-// ByPortalIP returns the service that holds a portal IP, or nil. Where several
-// claim it the one that was created first holds it.
+func (s *Snapshot) entry(k Key, data string) *Entry {
+	return &Entry{unpackService(k, data), s.subsets(k)}
+}
+
+// subsets returns what serves a service: its EndpointSlices if it has any, in
+// the order of their names, else its Endpoints.
+func (s *Snapshot) subsets(k Key) []Subset {
+	set, sliced := s.slicesOf.sets.Get(k)
+	switch {
+	case !sliced:
+		return s.subsetsIn(KindEndpoints, k)
+	case set.more.Len() == 0:
+		return s.subsetsIn(KindEndpointSlice, set.one)
+	}
+	var subsets []Subset
+	for _, slice := range slices.SortedFunc(set.all(), Key.Compare) {
+		subsets = append(subsets, s.subsetsIn(KindEndpointSlice, slice)...)
+	}
+	return subsets
+}
+
+// subsetsIn returns the subsets of one object, if it is there.
+func (s *Snapshot) subsetsIn(kind Kind, k Key) []Subset {
+	e := s.records[kind].find(k)
+	if e == nil {
+		return nil
+	}
+	return unpackSubsets(e.key, e.value)
+}
+
+// ByPortalIP returns the service that holds a portal IP, or nil; see
+// PortalIPHolder.
 func (s *Snapshot) ByPortalIP(addr netip.Addr) *Entry {
-	set, ok := s.byPortalIP.sets.Get(addr)
+	k, ok := s.PortalIPHolder(addr)
 	if !ok {
 		return nil
 	}
-	holder := s.Service(set.one)
-	if set.more.Len() > 0 {
-		holder = s.oldest(holder, set.more)
-	}
-	return holder
+	return s.Service(k)
 }
 
-// oldest returns the service that was created first.
-func (s *Snapshot) oldest(holder *Entry, others Map[Key, struct{}]) *Entry {
-	for k := range others.All() {
-		if e := s.Service(k); e.Before(holder.Service) {
-			holder = e
+// PortalIPHolder returns the key of the service that holds a portal IP, and
+// whether there is one. Where several claim it the one that was created first
+// holds it. It allocates nothing as long as only one does.
+func (s *Snapshot) PortalIPHolder(addr netip.Addr) (Key, bool) {
+	return s.oldest(KindService, s.byPortalIP, addr)
+}
+
+// PodByIP returns the unfinished pod at that address, or nil; see PodKeyByIP.
+func (s *Snapshot) PodByIP(addr netip.Addr) *Pod {
+	k, ok := s.PodKeyByIP(addr)
+	if !ok {
+		return nil
+	}
+	return s.Pod(k)
+}
+
+// PodKeyByIP returns the key of the unfinished pod at that address, and
+// whether there is one. Where several claim it, as those on the host's network
+// do, the one created first wins. It allocates nothing as long as only one
+// does.
+func (s *Snapshot) PodKeyByIP(addr netip.Addr) (Key, bool) {
+	return s.oldest(KindPod, s.podsByIP, addr)
+}
+
+// oldest returns the object that was created first of those at an address.
+func (s *Snapshot) oldest(kind Kind, x index[netip.Addr, Key], addr netip.Addr) (Key, bool) {
+	set, ok := x.sets.Get(addr)
+	if !ok || set.more.Len() == 0 {
+		return set.one, ok
+	}
+	var first *Meta
+	for k := range set.all() {
+		data, _ := s.records[kind].Get(k)
+		if m := unpackMeta(Ref{kind, k}, data); first == nil || m.Before(first) {
+			first = m
 		}
 	}
-	return holder
-}
-
-// ByEndpointIP returns the services that have an endpoint at that address, in
-// the order of their keys.
-func (s *Snapshot) ByEndpointIP(addr netip.Addr) []*Entry {
-	var entries []*Entry
-	for k := range s.byEndpointIP.at(addr) {
-		entries = append(entries, s.Service(k))
-	}
-	slices.SortFunc(entries, func(a, b *Entry) int { return a.Key.Compare(b.Key) })
-	return entries
+	return first.Key, true
 }
 
 // HasNamespace reports whether a namespace exists: it has an object of its own
-// or at least one service.
+// or at least one service. It allocates nothing.
 func (s *Snapshot) HasNamespace(name string) bool {
-	if n, _ := s.namespacesUsed.Get(name); n > 0 {
+	if p, _ := s.namespaces.Get(name); p.services > 0 {
 		return true
 	}
-	return s.Namespace(name) != nil
+	return s.records[KindNamespace].find(Key{Name: name}) != nil
 }
 
 // Namespace returns the Namespace object of that name, or nil.
 func (s *Snapshot) Namespace(name string) *Namespace {
-	n, _ := s.namespaces.Get(Key{Name: name})
-	return n
+	return get[*Namespace](s, KindNamespace, Key{Name: name})
 }
 
 // Pod returns the pod of that key, or nil.
-func (s *Snapshot) Pod(k Key) *Pod {
-	p, _ := s.pods.Get(k)
-	return p
-}
-
-// PodByIP returns the unfinished pod at that address, or nil. Where several
-// claim it, as those on the host's network do, the one created first wins.
-func (s *Snapshot) PodByIP(addr netip.Addr) *Pod {
-	var holder *Pod
-	for k := range s.podsByIP.at(addr) {
-		if p := s.Pod(k); !p.Finished && (holder == nil || p.Before(holder)) {
-			holder = p
-		}
-	}
-	return holder
-}
+func (s *Snapshot) Pod(k Key) *Pod { return get[*Pod](s, KindPod, k) }
 
 // Pods yields every pod, in no order.
-func (s *Snapshot) Pods() iter.Seq[*Pod] { return values(s.pods) }
+func (s *Snapshot) Pods() iter.Seq[*Pod] { return all[*Pod](s, KindPod) }
 
 // Node returns the node of that name, or nil.
-func (s *Snapshot) Node(name string) *Node {
-	n, _ := s.nodes.Get(Key{Name: name})
-	return n
-}
+func (s *Snapshot) Node(name string) *Node { return get[*Node](s, KindNode, Key{Name: name}) }
 
 // Nodes yields every node, in no order.
-func (s *Snapshot) Nodes() iter.Seq[*Node] { return values(s.nodes) }
+func (s *Snapshot) Nodes() iter.Seq[*Node] { return all[*Node](s, KindNode) }
 
 // PortalNetworks returns the networks that portal IPs are taken from, sorted.
 func (s *Snapshot) PortalNetworks() []netip.Prefix {
 	var networks []netip.Prefix
-	for c := range values(s.serviceCIDRs) {
+	for c := range all[*ServiceCIDR](s, KindServiceCIDR) {
 		networks = append(networks, c.Prefixes...)
 	}
 	slices.SortFunc(networks, netip.Prefix.Compare)
 	return slices.Compact(networks)
 }
 
-// Objects yields every object of the snapshot, in no order. Applied to an
-// empty Snapshot they make this one again.
+// Records yields the record of every object, in no order. Given to Replace
+// they make this snapshot again.
+func (s *Snapshot) Records() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		for kind := range heldKinds {
+			for k, data := range s.records[kind].All() {
+				if !yield(Record{Ref{kind, k}, data}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Record returns the record of one object, and whether there is one.
+func (s *Snapshot) Record(r Ref) (Record, bool) {
+	if !held(r.Kind) {
+		return Record{}, false
+	}
+	e := s.records[r.Kind].find(r.Key)
+	if e == nil {
+		return Record{}, false
+	}
+	return Record{Ref{r.Kind, e.key}, e.value}, true
+}
+
+// Objects yields every object of the snapshot, in no order.
 func (s *Snapshot) Objects() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
-		_ = each(s.services, yield) && each(s.endpoints, yield) && each(s.slices, yield) &&
-			each(s.pods, yield) && each(s.nodes, yield) && each(s.namespaces, yield) && each(s.serviceCIDRs, yield)
+		for r := range s.Records() {
+			if !yield(r.Object()) {
+				return
+			}
+		}
 	}
 }
 
 // Object returns one object as the registry has it, or nil.
 func (s *Snapshot) Object(r Ref) Object {
-	switch r.Kind {
-	case KindService:
-		return get(s.services, r.Key)
-	case KindEndpoints:
-		return get(s.endpoints, r.Key)
-	case KindEndpointSlice:
-		return get(s.slices, r.Key)
-	case KindPod:
-		return get(s.pods, r.Key)
-	case KindNode:
-		return get(s.nodes, r.Key)
-	case KindNamespace:
-		return get(s.namespaces, r.Key)
-	case KindServiceCIDR:
-		return get(s.serviceCIDRs, r.Key)
+	if record, ok := s.Record(r); ok {
+		return record.Object()
 	}
 	return nil
 }
 
 // Count returns how many objects of a kind there are.
 func (s *Snapshot) Count(kind Kind) int {
-	switch kind {
-	case KindService:
-		return s.services.Len()
-	case KindEndpoints:
-		return s.endpoints.Len()
-	case KindEndpointSlice:
-		return s.slices.Len()
-	case KindPod:
-		return s.pods.Len()
-	case KindNode:
-		return s.nodes.Len()
-	case KindNamespace:
-		return s.namespaces.Len()
-	case KindServiceCIDR:
-		return s.serviceCIDRs.Len()
+	if !held(kind) {
+		return 0
 	}
-	return 0
+	return s.records[kind].Len()
 }
 
-func values[K comparable, V any](m Map[K, V]) iter.Seq[V] {
-	return func(yield func(V) bool) { each(m, yield) }
+// get returns an object of a known type, or nil.
+func get[T Object](s *Snapshot, kind Kind, k Key) (o T) {
+	if r, ok := s.Record(Ref{kind, k}); ok {
+		o = r.Object().(T)
+	}
+	return o
 }
 
-func each[K comparable, V any, E any](m Map[K, V], yield func(E) bool) bool {
-	for _, v := range m.All() {
-		if !yield(any(v).(E)) {
-			return false
+// all yields the objects of a kind.
+func all[T Object](s *Snapshot, kind Kind) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for k, data := range s.records[kind].All() {
+			if !yield(Record{Ref{kind, k}, data}.Object().(T)) {
+				return
+			}
 		}
 	}
-	return true
-}
-
-// get returns an untyped nil where there is no such object.
-func get[V Object](m Map[Key, V], k Key) Object {
-	if v, ok := m.Get(k); ok {
-		return v
-	}
-	return nil
 }

@@ -2,10 +2,14 @@ package registry
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -77,7 +81,6 @@ type view struct {
 	Objects               map[Ref]int64
 	Counts                map[Kind]int
 	ByPortalIP, PodByIP   map[netip.Addr]Key
-	ByEndpointIP          map[netip.Addr][]Key
 	Namespaces            map[string]bool
 	Networks              []netip.Prefix
 }
@@ -85,7 +88,7 @@ type view struct {
 func look(s *Snapshot) view {
 	v := view{
 		Entries: map[Key][]Subset{}, Objects: map[Ref]int64{}, Counts: map[Kind]int{},
-		ByPortalIP: map[netip.Addr]Key{}, PodByIP: map[netip.Addr]Key{}, ByEndpointIP: map[netip.Addr][]Key{},
+		ByPortalIP: map[netip.Addr]Key{}, PodByIP: map[netip.Addr]Key{},
 		Namespaces: map[string]bool{}, Networks: s.PortalNetworks(),
 	}
 	for e := range s.Services() {
@@ -120,9 +123,6 @@ func (v *view) lookAtIndexes(s *Snapshot) {
 		if p := s.PodByIP(a); p != nil {
 			v.PodByIP[a] = p.Key
 		}
-		for _, e := range s.ByEndpointIP(a) {
-			v.ByEndpointIP[a] = append(v.ByEndpointIP[a], e.Key)
-		}
 	}
 	for _, name := range []string{"ns0", "ns1", "ns2", "ns3"} {
 		v.Namespaces[name] = s.HasNamespace(name)
@@ -141,14 +141,15 @@ func TestAllWaysLeadToTheSameSnapshot(t *testing.T) {
 	for seed := range uint64(40) {
 		w := newWorld(seed)
 		single, batched, replaced := &Snapshot{}, &Snapshot{}, &Snapshot{}
-		objects := map[Ref]Object{}
+		records := map[Ref]Record{}
 		var batch []Change
 		var snapshots []*Snapshot
 		var views []view
 		for step := range 120 {
 			c := w.change()
-			if objects[c.Ref] = c.Object; c.Object == nil {
-				delete(objects, c.Ref)
+			delete(records, c.Ref)
+			if c.Object != nil {
+				records[c.Ref] = Pack(c.Object)
 			}
 			single, _ = single.Apply(w.revision, c)
 			if batch = append(batch, c); step%7 != 6 {
@@ -156,8 +157,11 @@ func TestAllWaysLeadToTheSameSnapshot(t *testing.T) {
 			}
 			batched, _ = batched.Apply(w.revision, batch...)
 			batch = nil
-			now := slices.Collect(values2(objects))
-			replaced, _ = replaced.Replace(w.revision, slices.Values(now))
+			replaced, _ = replaced.Replace(w.revision, maps.Values(records))
+			var now []Object
+			for _, r := range records {
+				now = append(now, r.Object())
+			}
 			want := look(Build(w.revision, now...))
 			for name, s := range map[string]*Snapshot{"single": single, "batched": batched, "replaced": replaced} {
 				if diff := cmp.Diff(want, look(s), compareViews); diff != "" {
@@ -174,14 +178,12 @@ func TestAllWaysLeadToTheSameSnapshot(t *testing.T) {
 	}
 }
 
-func values2(m map[Ref]Object) func(func(Object) bool) {
-	return func(yield func(Object) bool) {
-		for _, o := range m {
-			if !yield(o) {
-				return
-			}
-		}
+func packed(objects ...Object) []Record {
+	var records []Record
+	for _, o := range objects {
+		records = append(records, Pack(o))
 	}
+	return records
 }
 
 // Changes names all that looks different, and Replace nothing else.
@@ -195,7 +197,7 @@ func TestChangesNameTheDifference(t *testing.T) {
 				changes = append(changes, w.change())
 			}
 			next, touched := old.Apply(w.revision, changes...)
-			_, exact := old.Replace(w.revision, next.Objects())
+			_, exact := old.Replace(w.revision, next.Records())
 			for _, pair := range [][2][]Key{
 				{exact.Services, touched.Services}, {exact.Pods, touched.Pods}, {exact.Nodes, touched.Nodes},
 				{exact.Namespaces, touched.Namespaces}, {exact.ServiceCIDRs, touched.ServiceCIDRs},
@@ -210,8 +212,8 @@ func TestChangesNameTheDifference(t *testing.T) {
 				}
 			}
 			for e := range next.Services() {
-				if o := old.Service(e.Key); !slices.Contains(touched.Services, e.Key) && e != o {
-					t.Fatalf("seed %d: %v has a new entry but isn't named", seed, e.Key)
+				if o := old.Service(e.Key); !slices.Contains(touched.Services, e.Key) && !reflect.DeepEqual(e, o) {
+					t.Fatalf("seed %d: %v differs but isn't named", seed, e.Key)
 				}
 			}
 			old = next
@@ -223,12 +225,12 @@ func TestReplaceComparesContent(t *testing.T) {
 	old := Build(5, fleetService(0), fleetService(1))
 	same, other := fleetService(0), fleetService(1)
 	other.PublicIPs = []netip.Addr{fleetAddr(192, 1)}
-	s, changes := old.Replace(9, slices.Values([]Object{same, other}))
+	s, changes := old.Replace(9, slices.Values(packed(same, other)))
 	if diff := cmp.Diff(&Changes{Services: []Key{fleetKey(1)}}, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
-	if s.Revision() != 9 || s.Service(fleetKey(0)) != old.Service(fleetKey(0)) {
-		t.Error("what didn't change isn't shared, or the revision is wrong")
+	if s.Revision() != 9 {
+		t.Errorf("revision %d, want 9", s.Revision())
 	}
 	if len(s.Service(fleetKey(1)).PublicIPs) != 1 {
 		t.Error("the same revision hid other content")
@@ -289,8 +291,8 @@ func TestSlicesWinOverEndpoints(t *testing.T) {
 	service := &Service{Meta: Meta{Kind: KindService, Key: k}}
 	s := Build(1, service, part(KindEndpoints, "a", 1), part(KindEndpointSlice, "a-z", 3), part(KindEndpointSlice, "a-b", 2))
 	addresses := func() (got []byte) {
-		for a := range s.Service(k).endpointIPs() {
-			got = append(got, a.As4()[3])
+		for _, subset := range s.Service(k).Subsets {
+			got = append(got, subset.Endpoints[0].Addr.As4()[3])
 		}
 		return got
 	}
@@ -304,20 +306,59 @@ func TestSlicesWinOverEndpoints(t *testing.T) {
 }
 
 func TestLookupsDoNotAllocate(t *testing.T) {
-	s := Build(1, fleet(2000)...)
-	there, gone, addr, missing := fleetKey(1234), Key{"ns-1", "nothing"}, fleetAddr(10, 1234), fleetAddr(11, 1)
-	for name, lookup := range map[string]func(){
-		"Service":              func() { _ = s.Service(there) },
-		"Service, missing":     func() { _ = s.Service(gone) },
-		"ByPortalIP":           func() { _ = s.ByPortalIP(addr) },
-		"ByPortalIP, missing":  func() { _ = s.ByPortalIP(missing) },
-		"HasNamespace":         func() { _ = s.HasNamespace("ns-7") },
-		"HasNamespace, absent": func() { _ = s.HasNamespace("nowhere") },
-		"Namespace":            func() { _ = s.Namespace("nowhere") },
-		"Node":                 func() { _ = s.Node("nowhere") },
+	objects := fleet(2000)
+	for i := range 2000 {
+		objects = append(objects, &Pod{Meta: Meta{Kind: KindPod, Key: fleetKey(i)}, IPs: []netip.Addr{fleetAddr(172, i)}})
+	}
+	s := Build(1, append(objects, &Namespace{Meta{Kind: KindNamespace, Key: Key{Name: "made"}}})...)
+	for name, lookup := range map[string]func() bool{
+		"PortalIPHolder":       func() bool { _, ok := s.PortalIPHolder(fleetAddr(10, 1234)); return ok },
+		"PodKeyByIP":           func() bool { _, ok := s.PodKeyByIP(fleetAddr(172, 1234)); return ok },
+		"HasNamespace":         func() bool { return s.HasNamespace("ns-7") },
+		"HasNamespace, made":   func() bool { return s.HasNamespace("made") },
+		"no PortalIPHolder":    func() bool { _, ok := s.PortalIPHolder(fleetAddr(11, 1)); return !ok },
+		"no PodKeyByIP":        func() bool { _, ok := s.PodKeyByIP(fleetAddr(11, 1)); return !ok },
+		"HasNamespace, absent": func() bool { return !s.HasNamespace("nowhere") },
+		"Service, absent":      func() bool { return s.Service(Key{"ns-1", "nothing"}) == nil },
+		"Node, absent":         func() bool { return s.Node("nowhere") == nil },
+		"Record":               func() bool { _, ok := s.Record(Ref{KindPod, Key{"ns-0", "service-7"}}); return ok },
 	} {
-		if n := testing.AllocsPerRun(100, lookup); n != 0 {
+		if n := testing.AllocsPerRun(100, func() {
+			if !lookup() {
+				t.Errorf("%s: the answer is wrong", name)
+			}
+		}); n != 0 {
 			t.Errorf("%s: %v allocations, want none", name, n)
 		}
+	}
+}
+
+// A snapshot keeps no part of the strings that came with a change: they may
+// be part of something large.
+func TestKeysAreCopied(t *testing.T) {
+	large := "my-ns/my-service/" + strings.Repeat("x", 1000)
+	k := Key{large[:5], large[6:16]}
+	s := Build(1, &Service{Meta: Meta{Kind: KindService, Key: k}}, &Endpoints{Meta: Meta{Kind: KindEndpointSlice, Key: k}, Service: k})
+	_, touched := s.Apply(2, Put(&Pod{Meta: Meta{Kind: KindPod, Key: k}}), Delete(Ref{KindService, k}))
+	keys := append(touched.Services, touched.Pods...)
+	for r := range s.Records() {
+		keys = append(keys, r.Key)
+	}
+	for k := range s.slicesOf.sets.All() {
+		keys = append(keys, k)
+	}
+	for _, got := range keys {
+		if got != k {
+			t.Errorf("the key is %v, want %v", got, k)
+		}
+		if unsafe.StringData(got.Namespace) == unsafe.StringData(large) || unsafe.StringData(got.Name) == unsafe.StringData(large[6:]) {
+			t.Errorf("a key of %v is part of what came with a change", k)
+		}
+		if unsafe.StringData(got.Namespace) != unsafe.StringData(keys[0].Namespace) {
+			t.Error("the namespace's name is there twice")
+		}
+	}
+	if len(keys) != 5 {
+		t.Errorf("%d keys, want 5", len(keys))
 	}
 }

@@ -51,7 +51,7 @@ func BenchmarkLoad(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
 			d := newDisk(filepath.Join(b.TempDir(), "snapshot"), "/registry", slog.Default(), newTracker())
-			if err := d.write(newSaved("/registry", 1, 1, fleet(size.n))); err != nil {
+			if err := d.write(&offer{1, registry.Build(1, fleet(size.n)...)}); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
@@ -60,7 +60,7 @@ func BenchmarkLoad(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				(&registry.Snapshot{}).Replace(s.Revision, slices.Values(s.objects))
+				(&registry.Snapshot{}).Replace(s.Revision, slices.Values(s.records))
 			}
 		})
 	}
@@ -70,7 +70,7 @@ func BenchmarkLoad(b *testing.B) {
 func BenchmarkDecodeFile(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
-			data := encoded(b, newSaved("/registry", 1, 1, fleet(size.n)))
+			data := encoded(b, "/registry", registry.Build(1, fleet(size.n)...))
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -86,10 +86,10 @@ func BenchmarkDecodeFile(b *testing.B) {
 func BenchmarkSave(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
-			s := newSaved("/registry", 1, 1, fleet(size.n))
+			s := registry.Build(1, fleet(size.n)...)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := encode(io.Discard, s); err != nil {
+				if err := encode(io.Discard, header{"/registry", 1, 1}, s.Records()); err != nil {
 					b.Fatal(err)
 				}
 			}

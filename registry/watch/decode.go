@@ -2,6 +2,7 @@ package watch
 
 import (
 	"log/slog"
+	"maps"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -40,9 +41,15 @@ func (d *decoder) changes(events []*clientv3.Event) []registry.Change {
 		if e.Type == clientv3.EventTypeDelete {
 			delete(d.bad, r)
 			changes = append(changes, registry.Delete(r))
-		} else if o := d.object(r, e.Kv); o != nil {
-			changes = append(changes, registry.Put(o))
+			continue
 		}
+		o, err := d.object(r, e.Kv)
+		if err != nil {
+			d.fail(&failure{r, e.Kv, err})
+			continue
+		}
+		delete(d.bad, r)
+		changes = append(changes, registry.Put(o))
 	}
 	d.status.undecodable(len(d.bad))
 	return changes
@@ -54,35 +61,43 @@ func (d *decoder) ref(kv *mvccpb.KeyValue) (registry.Ref, bool) {
 	return r, ok && d.kinds[r.Kind]
 }
 
-// object decodes a value, or reports that it can't be read and returns nil.
-func (d *decoder) object(r registry.Ref, kv *mvccpb.KeyValue) registry.Object {
+// object decodes a value. It changes nothing: several may do so at once.
+func (d *decoder) object(r registry.Ref, kv *mvccpb.KeyValue) (registry.Object, error) {
 	o, err := codec.Decode(r, kv.Value)
 	if err != nil {
-		d.fail(r, kv, err)
-		return nil
+		return nil, err
 	}
-	delete(d.bad, r)
 	meta := o.Metadata()
 	meta.CreateRevision, meta.ModRevision = kv.CreateRevision, kv.ModRevision
-	return o
+	return o, nil
 }
 
-func (d *decoder) fail(r registry.Ref, kv *mvccpb.KeyValue, err error) {
-	if d.bad[r] == kv.ModRevision {
+// failure is a value that can't be read.
+type failure struct {
+	ref registry.Ref
+	kv  *mvccpb.KeyValue
+	err error
+}
+
+// fail reports a value that can't be read, unless that was done.
+func (d *decoder) fail(f *failure) {
+	if d.bad[f.ref] == f.kv.ModRevision {
 		return
 	}
-	d.bad[r] = kv.ModRevision
-	d.status.decodeFailed(r.Kind)
+	d.bad[f.ref] = f.kv.ModRevision
+	d.status.decodeFailed(f.ref.Kind)
 	d.logger.Error("a value in etcd is ignored: what was known before stays",
-		"key", string(kv.Key), "revision", kv.ModRevision, "error", err)
+		"key", string(f.kv.Key), "revision", f.kv.ModRevision, "error", f.err)
 }
 
-// forget drops what is remembered about values that are no longer there.
-func (d *decoder) forget(there func(registry.Ref) bool) {
-	for r := range d.bad {
-		if !there(r) {
-			delete(d.bad, r)
-		}
+// failed reports which values of a list can't be read, and forgets those of
+// before.
+func (d *decoder) failed(failures []*failure) {
+	there := map[registry.Ref]bool{}
+	for _, f := range failures {
+		d.fail(f)
+		there[f.ref] = true
 	}
+	maps.DeleteFunc(d.bad, func(r registry.Ref, _ int64) bool { return !there[r] })
 	d.status.undecodable(len(d.bad))
 }

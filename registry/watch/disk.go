@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -77,7 +76,7 @@ func (d *disk) save() time.Duration {
 		return 0
 	}
 	start := time.Now()
-	err := d.write(newSaved(d.prefix, o.cluster, o.snapshot.Revision(), slices.Collect(o.snapshot.Objects())))
+	err := d.write(o)
 	d.status.saved(err)
 	if err != nil {
 		d.logger.Error("the snapshot could not be saved", "error", err)
@@ -87,12 +86,13 @@ func (d *disk) save() time.Duration {
 
 // write replaces the file. A reader finds the old one or the new one, whatever
 // happens in between.
-func (d *disk) write(s *saved) error {
+func (d *disk) write(o *offer) error {
 	temp, err := os.CreateTemp(filepath.Dir(d.file), filepath.Base(d.file)+".tmp-*")
 	if err != nil {
 		return err
 	}
-	err = errors.Join(encode(temp, s), temp.Sync(), temp.Close())
+	h := header{d.prefix, o.cluster, o.snapshot.Revision()}
+	err = errors.Join(encode(temp, h, o.snapshot.Records()), temp.Sync(), temp.Close())
 	if err == nil {
 		err = os.Rename(temp.Name(), d.file)
 	}

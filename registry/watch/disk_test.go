@@ -7,122 +7,67 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"reflect"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/svcreg/svcreg/registry"
 )
 
-// filled sets every field below v, so that one that gets lost is noticed.
-func filled(t testing.TB, v reflect.Value, n *uint64) {
-	t.Helper()
-	*n++
-	switch p := v.Addr().Interface().(type) {
-	case *netip.Addr:
-		*p = netip.AddrFrom4([4]byte{10, 0, byte(*n >> 8), byte(*n)})
-		return
-	case *netip.Prefix:
-		*p = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(*n), 0, 0}), 16)
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			filled(t, v.Field(i), n)
-		}
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		filled(t, v.Index(0), n)
-		filled(t, v.Index(1), n)
-	case reflect.Map:
-		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-		filled(t, key, n)
-		filled(t, value, n)
-		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(key, value)
-	case reflect.String:
-		v.SetString(strings.Repeat("x", int(*n)))
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int64:
-		v.SetInt(int64(*n) * 1e10)
-	case reflect.Uint8, reflect.Uint16:
-		v.SetUint(*n)
-	default:
-		t.Fatalf("a %v: teach this function", v.Type())
-	}
-}
-
-// one returns an object of each kind with all fields set, one with none, and
-// one with empty maps.
-func one(t testing.TB) []registry.Object {
+// one returns an object of each kind that a snapshot holds, and the snapshot.
+func one(t testing.TB) *registry.Snapshot {
 	t.Helper()
 	var objects []registry.Object
-	for _, k := range snapshotKinds {
-		for _, name := range []string{"filled", "zero"} {
-			o, n := newObject(k), uint64(0)
-			if name == "filled" {
-				filled(t, reflect.ValueOf(o).Elem(), &n)
-			}
-			o.Metadata().Kind, o.Metadata().Key = k, key(name)
-			objects = append(objects, o)
+	for _, kind := range snapshotKinds {
+		m := registry.Meta{Kind: kind, Key: key("a"), UID: "b", ModRevision: 42}
+		switch kind {
+		case registry.KindService:
+			objects = append(objects, &registry.Service{Meta: m, PortalIPs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}})
+		case registry.KindEndpoints, registry.KindEndpointSlice:
+			objects = append(objects, &registry.Endpoints{Meta: m, Service: m.Key})
+		case registry.KindPod:
+			objects = append(objects, &registry.Pod{Meta: m})
+		case registry.KindNode:
+			objects = append(objects, &registry.Node{Meta: m})
+		case registry.KindNamespace:
+			objects = append(objects, &registry.Namespace{Meta: m})
+		case registry.KindServiceCIDR:
+			objects = append(objects, &registry.ServiceCIDR{Meta: m})
+		default:
+			t.Fatalf("%v: teach this function", kind)
 		}
 	}
-	return append(objects, &registry.Service{
-		Meta:     registry.Meta{Kind: registry.KindService, Key: key("empty"), Labels: map[string]string{}},
-		Selector: map[string]string{}, // every pod, where nil is none
-	})
+	return registry.Build(42, objects...)
 }
 
-var compareAddrs = cmp.Options{
-	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
-	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
-	cmpopts.SortSlices(func(a, b registry.Object) bool { return a.Ref().String() < b.Ref().String() }),
-}
-
-func encoded(t testing.TB, s *saved) []byte {
+func encoded(t testing.TB, prefix string, s *registry.Snapshot) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := encode(&b, s); err != nil {
+	if err := encode(&b, header{prefix, 0xfeedfacecafebeef, s.Revision()}, s.Records()); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
 }
 
 func TestFormatKeepsEverything(t *testing.T) {
-	want := newSaved("/registry", 0xfeedfacecafebeef, 42, one(t))
-	got, err := decode(encoded(t, want))
+	want := one(t)
+	got, err := decode(encoded(t, "/registry", want))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want.objects, got.objects, compareAddrs); diff != "" {
-		t.Errorf("objects (-want +got):\n%s", diff)
+	if h := (header{"/registry", 0xfeedfacecafebeef, 42}); got.header != h {
+		t.Errorf("header %+v, want %+v", got.header, h)
 	}
-	want.objects, got.objects = nil, nil
-	if !reflect.DeepEqual(want, got) {
-		t.Errorf("header %+v, want %+v", got, want)
+	if records := slices.Collect(want.Records()); len(records) != len(snapshotKinds) || !slices.Equal(got.records, records) {
+		t.Errorf("records %v, want %v", got.records, records)
 	}
-}
-
-// Objects are read by others while they are saved, which the race detector
-// notices if saving writes to them.
-func TestEncodingWritesToNoObject(t *testing.T) {
-	objects := one(t)
-	var savers sync.WaitGroup
-	for range 2 {
-		savers.Go(func() { encoded(t, newSaved("/registry", 1, 42, objects)) })
-	}
-	savers.Wait()
 }
 
 func TestDamagedFile(t *testing.T) {
-	good := encoded(t, newSaved("/registry", 1, 42, one(t)))
+	good := encoded(t, "/registry", one(t))
 	flip := func(i int) []byte {
 		b := bytes.Clone(good)
 		b[i] ^= 1
@@ -136,7 +81,8 @@ func TestDamagedFile(t *testing.T) {
 		{"empty", nil, "found something else"},
 		{"magic", flip(3), "found something else"},
 		{"foreign", []byte(`{"kind":"Service"}`), "found something else"},
-		{"newer format", append([]byte(magic), append([]byte{formatVersion + 1}, good[bodyStart:]...)...), "want format version 1, found 2"},
+		{"newer format", append([]byte(magic), append([]byte{formatVersion + 1}, good[bodyStart:]...)...), "want format version 2, found 3"},
+		{"older format", append([]byte(magic), append([]byte{1}, good[bodyStart:]...)...), "want format version 2, found 1"},
 		{"only the magic", good[:bodyStart], "cut short"},
 		{"first byte of the body", flip(bodyStart), "checksum"},
 		{"middle", flip(len(good) / 2), "checksum"},
@@ -144,7 +90,7 @@ func TestDamagedFile(t *testing.T) {
 		{"one byte short", good[:len(good)-1], "checksum"},
 		{"half", good[:len(good)/2], "checksum"},
 		{"one byte more", append(bytes.Clone(good), 0), "checksum"},
-		{"other registry", encoded(t, newSaved("/other", 1, 42, nil)), "want a snapshot of the registry /registry, found one of /other"},
+		{"other registry", encoded(t, "/other", one(t)), "want a snapshot of the registry /registry, found one of /other"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -163,15 +109,42 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// A checksum proves that a file is as it was written, not that the writer was
-// sound.
-func FuzzDecodeObjects(f *testing.F) {
-	good := encoded(f, newSaved("/registry", 1, 42, one(f)))
-	f.Add(good[bodyStart : len(good)-32])
+// sealed returns a file with that body. A checksum proves that a file is as it
+// was written, not that the writer was sound.
+func sealed(body []byte) []byte {
+	data := append(append([]byte(magic), formatVersion), body...)
+	sum := sha256.Sum256(data)
+	return append(data, sum[:]...)
+}
+
+func TestWrongBody(t *testing.T) {
+	good := encoded(t, "/registry", one(t))
+	body := good[bodyStart : len(good)-sha256.Size]
+	if s, err := decode(sealed(body)); err != nil {
+		t.Fatalf("got %v and %v: else this tests nothing", s, err)
+	}
+	for i := range body {
+		if s, err := decode(sealed(body[:i])); err == nil || s != nil {
+			t.Errorf("the first %d of %d bytes give %v and %v, want an error", i, len(body), s, err)
+		}
+	}
+	for name, body := range map[string][]byte{
+		"a byte more":   append(bytes.Clone(body), 0),
+		"unknown kind":  append(bytes.Clone(body[:len(body)-1]), 99, 0, 0, 0, 0),
+		"kind too high": append(bytes.Clone(body[:len(body)-1]), 0x81, 2, 0, 0, 0, 0),
+		"empty record":  append(bytes.Clone(body[:len(body)-1]), byte(registry.KindPod), 0, 1, 'a', 0, 0),
+	} {
+		if s, err := decode(sealed(body)); err == nil || s != nil {
+			t.Errorf("%s: got %v and %v, want an error", name, s, err)
+		}
+	}
+}
+
+func FuzzDecodeBody(f *testing.F) {
+	good := encoded(f, "/registry", one(f))
+	f.Add(good[bodyStart : len(good)-sha256.Size])
 	f.Fuzz(func(t *testing.T, body []byte) {
-		data := append(append([]byte(magic), formatVersion), body...)
-		sum := sha256.Sum256(data)
-		if s, err := decode(append(data, sum[:]...)); (s == nil) == (err == nil) {
+		if s, err := decode(sealed(body)); (s == nil) == (err == nil) {
 			t.Errorf("got %v and %v, want one of them", s, err)
 		}
 	})

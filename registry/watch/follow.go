@@ -28,7 +28,7 @@ var defaultTiming = timing{
 	silence:    3 * time.Second,
 	pauseLeast: 20 * time.Millisecond,
 	pauseMost:  2 * time.Second,
-	pageSize:   2000,
+	pageSize:   500,
 }
 
 // follow lists and watches, over and over, until ctx ends.
@@ -74,7 +74,7 @@ func (w *Watcher) replace(l *listing) {
 	if old == nil {
 		old = &registry.Snapshot{}
 	}
-	snapshot, changes := old.Replace(l.history.revision, l.objects())
+	snapshot, changes := old.Replace(l.history.revision, l.records())
 	w.status.listed(l.history.cluster)
 	w.swap(snapshot, changes)
 	w.keep(l.history.cluster, snapshot)

@@ -4,66 +4,69 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/gob"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
 )
 
-// A saved snapshot is: the magic, the format's version in one byte, a gob
-// stream of the header and the objects, and the SHA-256 of all that. Fields
-// can be added to the model without another version: gob leaves out what one
-// side doesn't know.
+// A saved snapshot is: the magic, the format's version in one byte, the header
+// (prefix, cluster ID, revision), the records, a zero byte, and the SHA-256 of
+// all that. A record is its kind, its namespace, its name and its data.
+// Numbers are varints; strings have their length before them.
+//
+// The data is what package registry holds in memory. When it changes how it
+// does that, this is another version. A file of another version is ignored.
 const (
 	magic         = "svcreg snapshot\n"
-	formatVersion = 1
+	formatVersion = 2
 	bodyStart     = len(magic) + 1
 )
 
-// saved is a snapshot as a file holds it.
-type saved struct {
-	header
-	objects []registry.Object
-	at      time.Time // when the file was written; zero before
-}
-
-// header says what the objects are of.
+// header says what is saved.
 type header struct {
 	Prefix    string // of the registry
 	ClusterID uint64 // of the etcd
 	Revision  int64
-	Objects   int
 }
 
-// newSaved returns what is to be saved of a registry.
-func newSaved(prefix string, cluster uint64, revision int64, objects []registry.Object) *saved {
-	return &saved{header: header{prefix, cluster, revision, len(objects)}, objects: objects}
+// saved is a snapshot as a file holds it.
+type saved struct {
+	header
+	records []registry.Record
+	at      time.Time // when the file was written; zero before
 }
 
-// encode writes a snapshot. It only ever reads the objects: others do so at
-// the same time.
-func encode(to io.Writer, s *saved) error {
+// encode writes a snapshot.
+func encode(to io.Writer, h header, records iter.Seq[registry.Record]) error {
 	sum := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(to, sum), 64<<10)
-	_, _ = w.WriteString(magic) // Flush has the error
-	_ = w.WriteByte(formatVersion)
-	e := gob.NewEncoder(w)
-	if err := e.Encode(s.header); err != nil {
-		return err
+	b := append([]byte(magic), formatVersion)
+	b = appendString(b, h.Prefix)
+	b = binary.AppendUvarint(b, h.ClusterID)
+	b = binary.AppendUvarint(b, uint64(h.Revision))
+	_, _ = w.Write(b) // Flush has the error
+	for r := range records {
+		b = binary.AppendUvarint(b[:0], uint64(r.Kind))
+		b = appendString(b, r.Namespace)
+		b = appendString(b, r.Name)
+		b = appendString(b, r.Data())
+		_, _ = w.Write(b)
 	}
-	for _, o := range s.objects {
-		if err := encodeObject(e, o); err != nil {
-			return err
-		}
-	}
+	_ = w.WriteByte(0)
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	_, err := to.Write(sum.Sum(nil))
 	return err
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
 // decode reads what encode wrote, once it has made sure that every byte is as
@@ -73,19 +76,49 @@ func decode(data []byte) (*saved, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := gob.NewDecoder(bytes.NewReader(body))
-	s := &saved{}
-	if err := d.Decode(&s.header); err != nil {
-		return nil, fmt.Errorf("the header is wrong: %w", err)
-	}
-	for range s.Objects {
-		o, err := decodeObject(d)
-		if err != nil {
-			return nil, fmt.Errorf("the content is wrong: %w", err)
+	r := reader{body}
+	s := &saved{header: header{r.string(), r.number(), int64(r.number())}}
+	for {
+		kind := r.number()
+		if kind == 0 {
+			break
 		}
-		s.objects = append(s.objects, o)
+		ref := registry.Ref{Kind: registry.Kind(min(kind, 0xff)), Key: registry.Key{Namespace: r.string(), Name: r.string()}}
+		record, err := registry.NewRecord(ref, r.string())
+		if err != nil {
+			return nil, err
+		}
+		s.records = append(s.records, record)
+	}
+	if r.rest == nil || len(r.rest) > 0 {
+		return nil, errors.New("the content is wrong: it doesn't end where it must")
 	}
 	return s, nil
+}
+
+// reader reads numbers and strings. Where there are none, all that is left is
+// zero.
+type reader struct{ rest []byte }
+
+func (r *reader) number() uint64 {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 {
+		r.rest = nil
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+func (r *reader) string() string {
+	n := r.number()
+	if n > uint64(len(r.rest)) {
+		r.rest = nil
+		return ""
+	}
+	s := string(r.rest[:n])
+	r.rest = r.rest[n:]
+	return s
 }
 
 // verify returns what stands between the format's version and the checksum.

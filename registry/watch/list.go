@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
+	"runtime"
+	"sync"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -17,84 +18,141 @@ import (
 // listing is all of a registry at one revision.
 type listing struct {
 	history history
-	content []registry.Object
+
+	mu       sync.Mutex
+	pages    [][]registry.Record
+	failures []*failure
 }
 
-func (l *listing) objects() iter.Seq[registry.Object] { return slices.Values(l.content) }
+func (l *listing) records() iter.Seq[registry.Record] {
+	return func(yield func(registry.Record) bool) {
+		for _, page := range l.pages {
+			for _, r := range page {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
 
-// list reads all ranges at one revision, in pages. The next page is fetched
-// while one is decoded.
+func (l *listing) len() int {
+	n := 0
+	for _, page := range l.pages {
+		n += len(page)
+	}
+	return n
+}
+
+// list reads all objects at one revision, in pages: those of all kinds at the
+// same time, and on all cores. Only the compact records of what was read stay.
 func (w *Watcher) list(ctx context.Context) (*listing, error) {
+	h, err := w.position(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	l := &listing{history: h}
+	pages := make(chan []*mvccpb.KeyValue)
 	g, ctx := errgroup.WithContext(ctx)
-	pages := make(chan *clientv3.GetResponse, 1)
-	l := &listing{}
 	g.Go(func() error {
 		defer close(pages)
-		return w.fetch(ctx, l, pages)
+		return w.fetch(ctx, h, pages)
 	})
-	there := map[registry.Ref]bool{}
-	for page := range pages {
-		l.content = w.decode(l.content, page.Kvs, there)
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for page := range pages {
+				l.take(w.decoder, page)
+			}
+			return nil
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	w.decoder.forget(func(r registry.Ref) bool { return there[r] })
+	w.decoder.failed(l.failures)
+	l.pages = append(l.pages, w.lastGood(l.failures))
 	return l, nil
 }
 
-// decode appends what the pairs hold. In place of a value that can't be read
-// stands the last good object of its key, if there is one; those keys are
-// noted in undecodable.
-func (w *Watcher) decode(to []registry.Object, kvs []*mvccpb.KeyValue, undecodable map[registry.Ref]bool) []registry.Object {
-	for _, kv := range kvs {
-		r, ok := w.decoder.ref(kv)
+// position asks where in its life etcd is. The members agree on it first, so
+// that it is never an old answer.
+func (w *Watcher) position(ctx context.Context) (history, error) {
+	first := w.ranges[0].from
+	page, err := w.page(ctx, keyRange{first, first + "\x00"}, 0)
+	if err != nil {
+		return history{}, fmt.Errorf("ask etcd for its revision: %w", err)
+	}
+	return historyOf(page.Header), nil
+}
+
+// take decodes a page.
+func (l *listing) take(d *decoder, page []*mvccpb.KeyValue) {
+	records := make([]registry.Record, 0, len(page))
+	var failures []*failure
+	for _, kv := range page {
+		r, ok := d.ref(kv)
 		if !ok {
 			continue
 		}
-		o := w.decoder.object(r, kv)
-		if o == nil {
-			undecodable[r] = true
-			o = w.lastGood(r)
-		}
-		if o != nil {
-			to = append(to, o)
+		if o, err := d.object(r, kv); err != nil {
+			failures = append(failures, &failure{r, kv, err})
+		} else {
+			records = append(records, registry.Pack(o))
 		}
 	}
-	return to
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pages = append(l.pages, records)
+	l.failures = append(l.failures, failures...)
 }
 
-// lastGood returns the object of the latest snapshot, or nil.
-func (w *Watcher) lastGood(r registry.Ref) registry.Object {
+// lastGood returns what the latest snapshot has in place of values that can't
+// be read.
+func (w *Watcher) lastGood(failures []*failure) []registry.Record {
+	var records []registry.Record
 	if s := w.snapshot.Load(); s != nil {
-		return s.Object(r)
+		for _, f := range failures {
+			if record, ok := s.Record(f.ref); ok {
+				records = append(records, record)
+			}
+		}
 	}
-	return nil
+	return records
 }
 
-// fetch sends all pages of all ranges. The first page says at which revision
-// the others are read.
-func (w *Watcher) fetch(ctx context.Context, l *listing, pages chan<- *clientv3.GetResponse) error {
-	for _, r := range w.ranges {
-		for more := true; more; {
-			page, err := w.page(ctx, r, l.history.revision)
-			if err != nil {
-				return fmt.Errorf("list %s: %w", r.from, err)
+// fetch sends the pages of all kinds, as they are at the revision of h.
+func (w *Watcher) fetch(ctx context.Context, h history, pages chan<- []*mvccpb.KeyValue) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for kind := range w.decoder.kinds {
+		dir := w.decoder.layout.Dir(kind)
+		g.Go(func() error {
+			if err := w.fetchRange(ctx, keyRange{dir, clientv3.GetPrefixRangeEnd(dir)}, h, pages); err != nil {
+				return fmt.Errorf("list %s: %w", dir, err)
 			}
-			if l.history == (history{}) {
-				l.history = historyOf(page.Header)
-			}
-			if page.Header.ClusterId != l.history.cluster {
-				return &otherClusterError{l.history.cluster, page.Header.ClusterId}
-			}
-			if more = page.More && len(page.Kvs) > 0; more {
-				r.from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
-			}
-			select {
-			case pages <- page:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// fetchRange sends the pages of one range. The next one is fetched while
+// others decode.
+func (w *Watcher) fetchRange(ctx context.Context, r keyRange, h history, pages chan<- []*mvccpb.KeyValue) error {
+	for more := true; more; {
+		page, err := w.page(ctx, r, h.revision)
+		if err != nil {
+			return err
+		}
+		if page.Header.ClusterId != h.cluster {
+			return &otherClusterError{h.cluster, page.Header.ClusterId}
+		}
+		if more = page.More && len(page.Kvs) > 0; more {
+			r.from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
+		}
+		select {
+		case pages <- page.Kvs:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil

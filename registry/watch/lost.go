@@ -27,7 +27,7 @@ func (e *lostDataError) Error() string {
 // somebody. That is a change like any other.
 func (w *Watcher) checkLost(ctx context.Context, l *listing) error {
 	s := w.snapshot.Load()
-	if len(l.content) > 0 || s == nil || holdsNothing(s) {
+	if l.len() > 0 || s == nil || holdsNothing(s) {
 		return nil
 	}
 	known := history{cluster: w.status.get().ClusterID, revision: s.Revision()}
@@ -46,7 +46,7 @@ func (w *Watcher) checkLost(ctx context.Context, l *listing) error {
 }
 
 func holdsNothing(s *registry.Snapshot) bool {
-	for range s.Objects() {
+	for range s.Records() {
 		return false
 	}
 	return true

@@ -166,12 +166,10 @@ func (s *stream) silent(ctx context.Context) error {
 
 // ask asks the members together where they stand.
 func (s *stream) ask(ctx context.Context) (history, error) {
-	first := s.ranges[0].from
-	page, err := s.page(ctx, keyRange{first, first + "\x00"}, 0)
-	if err != nil {
-		return history{}, fmt.Errorf("ask etcd for its revision: %w", err)
-	}
-	switch h := historyOf(page.Header); {
+	h, err := s.position(ctx)
+	switch {
+	case err != nil:
+		return h, err
 	case h.cluster != s.known.cluster:
 		return h, &otherClusterError{s.known.cluster, h.cluster}
 	case s.known.behind(h):

@@ -146,7 +146,7 @@ func (w *Watcher) Status() Status { return w.status.get() }
 
 // restore takes the snapshot that an earlier process saved.
 func (w *Watcher) restore(s *saved) {
-	snapshot, changes := (&registry.Snapshot{}).Replace(s.Revision, slices.Values(s.objects))
+	snapshot, changes := (&registry.Snapshot{}).Replace(s.Revision, slices.Values(s.records))
 	w.status.restored(s)
 	w.swap(snapshot, changes)
 	w.logger.Info("serving the saved snapshot until etcd answers",

@@ -1,0 +1,103 @@
+package registry
+
+import "fmt"
+
+// Record is an object in the compact form in which a Snapshot holds it: which
+// one it is, and all the rest in one string without pointers. Equal objects
+// have equal records.
+type Record struct {
+	Ref
+	data string // not empty
+}
+
+// NewRecord returns the record with the data of another one; see Data. Data
+// that never was that of an object of this kind is an error.
+func NewRecord(r Ref, data string) (Record, error) {
+	if !held(r.Kind) {
+		return Record{}, fmt.Errorf("%v: a snapshot doesn't hold this kind", r)
+	}
+	c := readerOf(data, r.Key)
+	c.fields(newObject(r))
+	if err := c.end(); err != nil {
+		return Record{}, fmt.Errorf("%v: %w", r, err)
+	}
+	return Record{r, data}, nil
+}
+
+// Pack returns an object's record.
+func Pack(o Object) Record {
+	var buf [512]byte
+	r := o.Ref()
+	c := writerTo(buf[:0], r.Key)
+	c.fields(o)
+	return Record{r, string(c.out)}
+}
+
+// Data returns all of the object but its Ref, for NewRecord. It can be kept
+// only where the version of this package is known to stay the same.
+func (r Record) Data() string { return r.data }
+
+// Object returns the object, made anew.
+func (r Record) Object() Object {
+	o := newObject(r.Ref)
+	c := readerOf(r.data, r.Key)
+	c.fields(o)
+	c.must()
+	return o
+}
+
+// must panics if what was read makes no sense, which NewRecord has ruled out.
+func (c *coder) must() {
+	if c.damaged {
+		panic(errDamaged)
+	}
+}
+
+// The following read as much of a record as they need.
+
+func unpackService(k Key, data string) *Service {
+	s := &Service{Meta: Meta{Kind: KindService, Key: k}}
+	c := readerOf(data, k)
+	s.fields(&c)
+	c.must()
+	return s
+}
+
+// unpackSubsets returns the subsets of an Endpoints or EndpointSlice.
+func unpackSubsets(k Key, data string) []Subset {
+	var e Endpoints
+	c := readerOf(data, k)
+	e.upToSubsets(&c)
+	c.must()
+	return e.Subsets
+}
+
+// unpackMeta returns what stands at the head of each object: its revisions.
+func unpackMeta(r Ref, data string) *Meta {
+	m := &Meta{Kind: r.Kind, Key: r.Key}
+	c := readerOf(data, r.Key)
+	m.head(&c)
+	c.must()
+	return m
+}
+
+func serviceHead(k Key, data string) (s Service) {
+	c := readerOf(data, k)
+	s.head(&c)
+	c.must()
+	return s
+}
+
+func endpointsHead(k Key, data string) (e Endpoints) {
+	c := readerOf(data, k)
+	e.head(&c)
+	c.must()
+	return e
+}
+
+func podHead(k Key, data string) (p Pod) {
+	c := readerOf(data, k)
+	p.head(&c)
+	c.must()
+	return p
+}
