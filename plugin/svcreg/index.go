@@ -3,7 +3,6 @@ package svcreg
 import (
 	"iter"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/svcreg/svcreg/registry"
@@ -17,9 +16,9 @@ type index struct {
 	origins  []origin // by zone.number
 	// services are those that have names.
 	services registry.Map[registry.Key, *service]
-	// endpoints has the headless services with an endpoint at an address, in
-	// the order of their keys.
-	endpoints registry.Map[netip.Addr, []registry.Key]
+	// endpoints has the headless services with an endpoint at an address.
+	endpoints holders
+	public    public
 	// pods has how many pods each namespace has, if they are to be verified.
 	pods registry.Map[string, int]
 }
@@ -35,7 +34,7 @@ type indexer struct {
 
 // newIndexer returns an indexer for a stanza of a server at some addresses.
 func newIndexer(o *options, servers []netip.Addr) *indexer {
-	b := &indexer{zones: newZones(o.zones), ttl: o.ttl, shortNames: o.shortNames, podMode: o.pods}
+	b := &indexer{zones: newZones(o.zones, o.public), ttl: o.ttl, shortNames: o.shortNames, podMode: o.pods}
 	for _, zone := range b.zones.longest {
 		b.blank = append(b.blank, newOrigin(zone.name, o.ttl, servers))
 	}
@@ -48,12 +47,12 @@ func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Chang
 	x := &index{indexer: b, snapshot: s}
 	if old == nil || changes == nil {
 		for e := range s.Services() {
-			x.put(e.Key, newService(e))
+			x.put(e.Key, e)
 		}
 	} else {
-		x.services, x.endpoints = old.services, old.endpoints
+		x.services, x.endpoints, x.public = old.services, old.endpoints, old.public
 		for _, k := range changes.Services {
-			x.put(k, x.service(k))
+			x.put(k, s.Service(k))
 		}
 	}
 	x.countPods(old, changes)
@@ -64,55 +63,27 @@ func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Chang
 	return x
 }
 
-// service makes a service anew, or returns nil if it has no name.
-func (x *index) service(k registry.Key) *service {
-	if e := x.snapshot.Service(k); e != nil {
-		return newService(e)
+// put replaces a service by what an entry, which may be nil, makes of it. It
+// is for an index in the making.
+func (x *index) put(k registry.Key, e *registry.Entry) {
+	var now, outside *service
+	if e != nil {
+		now = newService(e)
 	}
-	return nil
-}
-
-// put replaces a service. It is for an index in the making.
-func (x *index) put(k registry.Key, now *service) {
 	before, _ := x.services.Get(k)
-	x.moveEndpoints(k, before, now)
+	x.endpoints = x.endpoints.moved(k, before.endpoints(), now.endpoints())
 	if now != nil {
 		x.services = x.services.With(k, now)
 	} else if before != nil {
 		x.services = x.services.Without(k)
 	}
-}
-
-// moveEndpoints takes a headless service's endpoints out of the addresses, and
-// those it has now in.
-func (x *index) moveEndpoints(k registry.Key, before, now *service) {
-	from, to := before.endpoints(), now.endpoints()
-	for _, addr := range from {
-		if _, stays := slices.BinarySearchFunc(to, addr, netip.Addr.Compare); !stays {
-			x.removeEndpoint(addr, k)
-		}
+	if x.zones.public == "" {
+		return
 	}
-	for _, addr := range to {
-		if _, was := slices.BinarySearchFunc(from, addr, netip.Addr.Compare); !was {
-			x.addEndpoint(addr, k)
-		}
+	if e != nil {
+		outside = newPublic(e)
 	}
-}
-
-func (x *index) addEndpoint(addr netip.Addr, k registry.Key) {
-	keys, _ := x.endpoints.Get(addr)
-	i, _ := slices.BinarySearchFunc(keys, k, registry.Key.Compare)
-	x.endpoints = x.endpoints.With(addr, slices.Insert(slices.Clip(keys), i, k))
-}
-
-func (x *index) removeEndpoint(addr netip.Addr, k registry.Key) {
-	keys, _ := x.endpoints.Get(addr)
-	keys = slices.DeleteFunc(slices.Clone(keys), func(other registry.Key) bool { return other == k })
-	if len(keys) == 0 {
-		x.endpoints = x.endpoints.Without(addr)
-	} else {
-		x.endpoints = x.endpoints.With(addr, keys)
-	}
+	x.public = x.public.with(k, outside)
 }
 
 // endpoints returns the addresses of a headless service's endpoints, sorted;
@@ -121,9 +92,7 @@ func (s *service) endpoints() []netip.Addr {
 	if s == nil || len(s.hosts) == 0 {
 		return nil
 	}
-	addrs := slices.Clone(s.addrs)
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	return addrs
+	return sorted(s.addrs)
 }
 
 // find returns what stands at a name in lower case, of which below are the
@@ -134,6 +103,8 @@ func (x *index) find(zone *zone, name, below string) subject {
 		return n
 	}
 	switch {
+	case zone.sort == publicZone: // first: what is internal has no name there
+		return x.public.find(below)
 	case reverseName(name):
 		return x.reverse(name)
 	case zone.sort == reverseZone:

@@ -33,6 +33,7 @@ func dump(x *index) map[string][]string {
 	for addr := range x.endpoints.All() {
 		all[addr.String()] = x.endpointNames(addr)
 	}
+	dumpPublic(x, all)
 	return all
 }
 
@@ -49,7 +50,7 @@ func texts(records []dns.RR) []string {
 func TestIndexFollowsChanges(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 0))
-		h := newTestServer(theZones...)
+		h := newTestServerOf(&options{zones: theZones, public: []string{"example.org."}, ttl: defaultTTL, shortNames: true})
 		s := &registry.Snapshot{}
 		for revision := range int64(60) {
 			var changes *registry.Changes
@@ -65,7 +66,7 @@ func TestIndexFollowsChanges(t *testing.T) {
 
 // randomChange puts or deletes one of a few services or endpoints.
 func randomChange(rng *rand.Rand, revision int64) registry.Change {
-	key := registry.Key{Namespace: "ns", Name: fmt.Sprintf("s%d", rng.IntN(4))}
+	key := registry.Key{Namespace: fmt.Sprintf("ns%d", rng.IntN(2)), Name: fmt.Sprintf("s%d", rng.IntN(3))}
 	if rng.IntN(2) == 0 {
 		if rng.IntN(4) == 0 {
 			return registry.Delete(registry.Ref{Kind: registry.KindEndpoints, Key: key})
@@ -80,6 +81,9 @@ func randomChange(rng *rand.Rand, revision int64) registry.Change {
 	s := portalService(key, netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(8))}))
 	if rng.IntN(2) == 0 {
 		s.Headless, s.PortalIPs = true, nil
+	}
+	for range rng.IntN(3) {
+		s.PublicIPs = append(s.PublicIPs, netip.AddrFrom4([4]byte{203, 0, 113, byte(rng.IntN(4))}))
 	}
 	s.ModRevision = revision
 	return registry.Put(s)

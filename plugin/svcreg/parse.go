@@ -20,6 +20,7 @@ import (
 // options are what a stanza says.
 type options struct {
 	zones          []string
+	public         []string // zones, too
 	etcd           etcd.Config
 	layout         codec.Layout
 	ttl            uint32 // seconds
@@ -51,6 +52,7 @@ var properties = map[string]property{
 	"ttl":             (*options).setTTL,
 	"pods":            (*options).setPods,
 	"short_names":     (*options).setShortNames,
+	"public":          (*options).setPublic,
 	"snapshot":        (*options).setSnapshot,
 	"startup_timeout": (*options).setStartupTimeout,
 	"fallthrough":     (*options).setFallthrough,

@@ -35,7 +35,7 @@ func cutArpa(name string) (labels string, v4, ok bool) {
 
 // reverse returns the names of the address that a reverse name stands for:
 // that of the service that holds it as a portal IP, else those of the headless
-// services' endpoints there.
+// services' endpoints there, else those of the services that are public there.
 func (x *index) reverse(name string) subject {
 	labels, v4, _ := cutArpa(name)
 	parse := parseReverse6
@@ -52,6 +52,9 @@ func (x *index) reverse(name string) subject {
 	names := x.portalName(addr)
 	if names == nil {
 		names = x.endpointNames(addr)
+	}
+	if names == nil {
+		names = x.publicNames(addr)
 	}
 	if names == nil {
 		return nil
@@ -84,6 +87,17 @@ func (x *index) endpointNames(addr netip.Addr) pointers {
 				names = append(names, short(h.label+"."+canonical(k, x.zones.primary))...)
 			}
 		}
+	}
+	return names
+}
+
+// publicNames returns the names of the services that are reached at an address
+// from outside: several may share it, on different ports.
+func (x *index) publicNames(addr netip.Addr) pointers {
+	var names pointers
+	keys, _ := x.public.addresses.Get(addr)
+	for _, k := range keys {
+		names = append(names, short(join(k.Name+"."+k.Namespace, x.zones.public))...)
 	}
 	return names
 }

@@ -22,19 +22,29 @@ type zoneSort uint8
 const (
 	forwardZone zoneSort = iota // services at their portal IPs, and endpoints
 	reverseZone                 // addresses
+	publicZone                  // services at their public addresses
 )
 
 // zones are all of a stanza's.
 type zones struct {
 	// longest has them all, the longest name first.
 	longest []zone
-	// primary is the name of the zone that PTR records lead to.
-	primary string
+	// primary is the name of the zone that PTR records lead to, and public
+	// that of the one to which those of public addresses do.
+	primary, public string
 }
 
 // newZones orders zones by their names, which are normalised.
-func newZones(names []string) zones {
+func newZones(names, public []string) zones {
 	var z zones
+	for i, name := range public {
+		if z.public == "" || z.public == "." {
+			z.public = name
+		}
+		if !slices.Contains(public[:i], name) {
+			z.longest = append(z.longest, zone{name: name, sort: publicZone})
+		}
+	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
 			continue
