@@ -13,7 +13,10 @@ import (
 
 // kinds are what a stanza needs of a registry.
 func (o *options) kinds() []registry.Kind {
-	kinds := []registry.Kind{registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindNamespace}
+	kinds := []registry.Kind{registry.KindService, registry.KindNamespace}
+	if !o.endpoints.none {
+		kinds = append(kinds, registry.KindEndpoints, registry.KindEndpointSlice)
+	}
 	if o.pods == podsVerified {
 		kinds = append(kinds, registry.KindPod)
 	}

@@ -12,14 +12,14 @@ import (
 // newHeadless returns a headless service: the addresses of its ready
 // endpoints, a name for each of them, and their named ports. It returns nil if
 // none is ready.
-func newHeadless(e *registry.Entry) *service {
+func newHeadless(e *registry.Entry, rules *endpointRules) *service {
 	var (
 		s       = &service{}
 		byLabel = map[string][]netip.Addr{}
 	)
 	for endpoint, addr := range ready(e) {
 		s.addrs = append(s.addrs, addr)
-		label := hostLabel(endpoint)
+		label := rules.label(endpoint)
 		byLabel[label] = append(byLabel[label], addr)
 	}
 	if len(s.addrs) == 0 {
@@ -33,7 +33,7 @@ func newHeadless(e *registry.Entry) *service {
 	slices.SortFunc(s.hosts, func(a, b host) int { return strings.Compare(a.label, b.label) })
 	for _, p := range headlessPorts(e) {
 		if labels, ok := portLabels(p); ok {
-			s.add(labels, s.targets(e, p))
+			s.add(labels, s.targets(e, p, rules))
 		}
 	}
 	return s
@@ -55,15 +55,6 @@ func ready(e *registry.Entry) func(func(*registry.Endpoint, netip.Addr) bool) {
 			}
 		}
 	}
-}
-
-// hostLabel returns the label under which an endpoint has a name of its own:
-// the one it was given, else its address with dashes.
-func hostLabel(endpoint *registry.Endpoint) string {
-	if label := strings.ToLower(endpoint.Hostname); isLabel(label) {
-		return label
-	}
-	return dashed(endpoint.Addr.Unmap().WithZone(""))
 }
 
 // dashed returns an address as a label: with dashes for dots and colons.
@@ -98,13 +89,13 @@ func headlessPorts(e *registry.Entry) []registry.Port {
 
 // targets returns where a port of a headless service is served, each host and
 // number once, in the order of the hosts.
-func (s *service) targets(e *registry.Entry, p registry.Port) []target {
+func (s *service) targets(e *registry.Entry, p registry.Port, rules *endpointRules) []target {
 	var all []target
 	for _, backend := range e.Backends(p) {
 		if !backend.Addr.IsValid() || !e.Serves(backend.Endpoint) {
 			continue
 		}
-		if i, ok := slices.BinarySearchFunc(s.hosts, hostLabel(backend.Endpoint), compareHost); ok {
+		if i, ok := slices.BinarySearchFunc(s.hosts, rules.label(backend.Endpoint), compareHost); ok {
 			all = append(all, target{&s.hosts[i], backend.Port})
 		}
 	}

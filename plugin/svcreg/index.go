@@ -19,6 +19,7 @@ type index struct {
 	// endpoints has the headless services with an endpoint at an address.
 	endpoints holders
 	public    public
+	members   members
 	// pods has how many pods each namespace has, if they are to be verified.
 	pods registry.Map[string, int]
 }
@@ -29,12 +30,17 @@ type indexer struct {
 	ttl        uint32
 	shortNames bool
 	podMode    podMode
+	filter     filter
+	rules      endpointRules
 	blank      []origin // by zone.number, at no serial yet
 }
 
 // newIndexer returns an indexer for a stanza of a server at some addresses.
 func newIndexer(o *options, servers []netip.Addr) *indexer {
-	b := &indexer{zones: newZones(o.zones, o.public), ttl: o.ttl, shortNames: o.shortNames, podMode: o.pods}
+	b := &indexer{
+		zones: newZones(o.zones, o.public), ttl: o.ttl, shortNames: o.shortNames,
+		podMode: o.pods, filter: o.filter, rules: o.endpoints,
+	}
 	for _, zone := range b.zones.longest {
 		b.blank = append(b.blank, newOrigin(zone.name, o.ttl, servers))
 	}
@@ -47,12 +53,15 @@ func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Chang
 	x := &index{indexer: b, snapshot: s}
 	if old == nil || changes == nil {
 		for e := range s.Services() {
-			x.put(e.Key, e)
+			x.put(e.Key, x.exposed(e.Key, e))
 		}
 	} else {
-		x.services, x.endpoints, x.public = old.services, old.endpoints, old.public
+		x.services, x.endpoints, x.public, x.members = old.services, old.endpoints, old.public, old.members
 		for _, k := range changes.Services {
-			x.put(k, s.Service(k))
+			x.put(k, x.exposed(k, s.Service(k)))
+		}
+		for k := range x.turned(old.snapshot, changes.Namespaces) {
+			x.put(k, x.exposed(k, s.Service(k)))
 		}
 	}
 	x.countPods(old, changes)
@@ -68,7 +77,7 @@ func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Chang
 func (x *index) put(k registry.Key, e *registry.Entry) {
 	var now, outside *service
 	if e != nil {
-		now = newService(e)
+		now = newService(e, &x.rules)
 	}
 	before, _ := x.services.Get(k)
 	x.endpoints = x.endpoints.moved(k, before.endpoints(), now.endpoints())
@@ -136,7 +145,7 @@ func (x *index) names(labels string) subject {
 	labels, namespace := cutLabel(labels)
 	below, name := cutLabel(labels)
 	if name == "" {
-		if namespace == "" || x.snapshot.HasNamespace(namespace) {
+		if namespace == "" || x.hasNamespace(namespace) {
 			return hollow
 		}
 		return nil

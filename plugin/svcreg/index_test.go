@@ -198,8 +198,8 @@ func TestHostLabel(t *testing.T) {
 		{"", "fe80::1%eth0", "fe80--1"},
 	} {
 		e := registry.Endpoint{Hostname: tt.hostname, Addr: netip.MustParseAddr(tt.addr)}
-		if got := hostLabel(&e); got != tt.want {
-			t.Errorf("hostLabel(%q, %s) = %q, want %q", tt.hostname, tt.addr, got, tt.want)
+		if got := (&endpointRules{}).label(&e); got != tt.want {
+			t.Errorf("the label of %q at %s is %q, want %q", tt.hostname, tt.addr, got, tt.want)
 		}
 	}
 }

@@ -26,6 +26,8 @@ type options struct {
 	ttl            uint32 // seconds
 	shortNames     bool
 	pods           podMode
+	filter         filter
+	endpoints      endpointRules
 	snapshotFile   string
 	startupTimeout time.Duration
 	fall           fall.F
@@ -45,17 +47,23 @@ type property func(o *options, args []string) error
 
 // properties are all that a stanza can have.
 var properties = map[string]property{
-	"endpoint":        (*options).setEndpoints,
-	"credentials":     (*options).setCredentials,
-	"tls":             (*options).setTLS,
-	"path":            (*options).setPath,
-	"ttl":             (*options).setTTL,
-	"pods":            (*options).setPods,
-	"short_names":     (*options).setShortNames,
-	"public":          (*options).setPublic,
-	"snapshot":        (*options).setSnapshot,
-	"startup_timeout": (*options).setStartupTimeout,
-	"fallthrough":     (*options).setFallthrough,
+	"endpoint":           (*options).setEndpoints,
+	"credentials":        (*options).setCredentials,
+	"tls":                (*options).setTLS,
+	"path":               (*options).setPath,
+	"ttl":                (*options).setTTL,
+	"pods":               (*options).setPods,
+	"namespaces":         (*options).setNamespaces,
+	"namespace_labels":   (*options).setNamespaceLabels,
+	"labels":             (*options).setLabels,
+	"endpoint_pod_names": (*options).setEndpointPodNames,
+	"noendpoints":        (*options).setNoEndpoints,
+	"ignore":             (*options).setIgnore,
+	"short_names":        (*options).setShortNames,
+	"public":             (*options).setPublic,
+	"snapshot":           (*options).setSnapshot,
+	"startup_timeout":    (*options).setStartupTimeout,
+	"fallthrough":        (*options).setFallthrough,
 }
 
 // parse reads the plugin's stanzas.
@@ -94,7 +102,7 @@ func parseStanza(c *caddy.Controller) (*options, error) {
 			return nil, err
 		}
 	}
-	if err := o.etcd.Validate(); err != nil {
+	if err := errors.Join(o.etcd.Validate(), o.filter.validate(), o.endpoints.validate()); err != nil {
 		return nil, c.Err(err.Error())
 	}
 	return o, o.setDefaultPath()

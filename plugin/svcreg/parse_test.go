@@ -37,7 +37,7 @@ func defaults(change func(*parsed)) parsed {
 	return p
 }
 
-func parseText(t *testing.T, stanza string) (*options, error) {
+func parseText(t testing.TB, stanza string) (*options, error) {
 	t.Helper()
 	c := caddy.NewTestController("dns", stanza)
 	c.ServerBlockKeys = []string{"dns://block.example:53"}

@@ -45,7 +45,7 @@ func compareHost(h host, label string) int { return strings.Compare(h.label, lab
 // own name is no DNS label, it has no ports behind its portal IP, no ready
 // endpoint where it is headless, or it stands for something that is not a
 // name.
-func newService(e *registry.Entry) *service {
+func newService(e *registry.Entry, rules *endpointRules) *service {
 	if !isLabel(e.Name) || !isLabel(e.Namespace) {
 		return nil
 	}
@@ -53,7 +53,7 @@ func newService(e *registry.Entry) *service {
 	case e.Type == registry.ExternalName:
 		return newAlias(e)
 	case e.Headless:
-		return newHeadless(e)
+		return newHeadless(e, rules)
 	case len(e.Ports) == 0:
 		return nil
 	}
