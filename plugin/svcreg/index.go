@@ -33,6 +33,10 @@ type indexer struct {
 	filter     filter
 	rules      endpointRules
 	blank      []origin // by zone.number, at no serial yet
+
+	clients networks
+	// knowsClients says that the namespace of some clients can be known.
+	knowsClients bool
 }
 
 // newIndexer returns an indexer for a stanza of a server at some addresses.
@@ -44,6 +48,7 @@ func newIndexer(o *options, servers []netip.Addr) *indexer {
 	for _, zone := range b.zones.longest {
 		b.blank = append(b.blank, newOrigin(zone.name, o.ttl, servers))
 	}
+	b.clients, b.knowsClients = o.clients, o.knowsClients()
 	return b
 }
 

@@ -26,6 +26,7 @@ type options struct {
 	ttl            uint32 // seconds
 	shortNames     bool
 	pods           podMode
+	clients        networks
 	filter         filter
 	endpoints      endpointRules
 	snapshotFile   string
@@ -60,11 +61,15 @@ var properties = map[string]property{
 	"noendpoints":        (*options).setNoEndpoints,
 	"ignore":             (*options).setIgnore,
 	"short_names":        (*options).setShortNames,
+	"client_namespace":   (*options).setClientNamespace,
 	"public":             (*options).setPublic,
 	"snapshot":           (*options).setSnapshot,
 	"startup_timeout":    (*options).setStartupTimeout,
 	"fallthrough":        (*options).setFallthrough,
 }
+
+// repeatable are the properties that a stanza can have several times.
+var repeatable = map[string]bool{"client_namespace": true}
 
 // parse reads the plugin's stanzas.
 func parse(c *caddy.Controller) ([]*options, error) {
@@ -115,7 +120,7 @@ func (o *options) parseProperty(c *caddy.Controller, seen map[string]bool) error
 	switch {
 	case !ok:
 		return c.Errf("unknown property '%s'", name)
-	case seen[name]:
+	case seen[name] && !repeatable[name]:
 		return c.Errf("%s: given twice", name)
 	}
 	seen[name] = true

@@ -27,15 +27,19 @@ const srvWeight = 100
 const maxName = 254
 
 func (p *port) records(owner string, qtype uint16, ttl uint32) (answer, extra []dns.RR) {
+	return p.lead(owner, owner[len(p.labels)+1:], qtype, ttl)
+}
+
+// lead is records for a service under the name that its targets are to have.
+func (p *port) lead(owner, service string, qtype uint16, ttl uint32) (answer, extra []dns.RR) {
 	if qtype != dns.TypeSRV && qtype != dns.TypeANY {
 		return nil, nil
 	}
 	var (
-		service = owner[len(p.labels)+1:]
-		names   = p.names(service)
-		values  = make([]dns.SRV, len(p.targets))
-		weight  = uint16(max(1, srvWeight/len(p.targets)))
-		before  *host
+		names  = p.names(service)
+		values = make([]dns.SRV, len(p.targets))
+		weight = uint16(max(1, srvWeight/len(p.targets)))
+		before *host
 	)
 	answer = make([]dns.RR, 0, len(values))
 	extra = make([]dns.RR, 0, len(values))

@@ -53,6 +53,11 @@ func (s *stanza) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, zo
 		return true, dns.RcodeRefused, nil
 	}
 	n := x.find(zone, name, below)
+	if x.knowsClients && (n == nil || n == hollow) {
+		if own := x.bare(zone, below, clientAddr(w)); own != nil {
+			n = own
+		}
+	}
 	if unsure(n, name) && s.fall.Through(name) {
 		s.tally.count(passedOn)
 		return false, 0, nil
