@@ -238,6 +238,48 @@ func TestFiltersFollowLabels(t *testing.T) {
 	}
 }
 
+// What is hidden has no name in public zones, and no pods.
+func TestFiltersElsewhere(t *testing.T) {
+	const objects = teams + `
+---
+kind: Service
+apiVersion: v1
+metadata: {name: open, namespace: shop}
+spec: {clusterIP: 10.0.1.3, externalIPs: [198.51.100.3], ports: [{name: http, port: 80}]}
+---
+kind: Service
+apiVersion: v1
+metadata: {name: open, namespace: lab}
+spec: {clusterIP: 10.0.1.4, externalIPs: [198.51.100.4], ports: [{name: http, port: 80}]}
+---
+kind: Pod
+apiVersion: v1
+metadata: {name: one, namespace: lab}
+status: {podIP: 192.0.2.7, phase: Running}
+---
+kind: Pod
+apiVersion: v1
+metadata: {name: two, namespace: shop}
+status: {podIP: 192.0.2.8, phase: Running}
+---
+kind: Pod
+apiVersion: v1
+metadata: {name: three, namespace: servicefree}
+status: {podIP: 192.0.2.9, phase: Running}
+`
+	for _, properties := range []string{"namespaces shop", "namespace_labels team=web"} {
+		for _, mode := range []string{"verified", "insecure"} {
+			h := filtered(t, properties+"\npods "+mode+"\npublic out.cluster.local", objects)
+			check(t, h, map[string]string{
+				"open.shop.out": "A 198.51.100.3", "198.51.100.3": "PTR open.shop.out.cluster.local.",
+				"open.lab.out": "NXDOMAIN", "lab.out": "NXDOMAIN", "198.51.100.4": "NXDOMAIN",
+				"192-0-2-8.shop.pod": "A 192.0.2.8", "192-0-2-7.lab.pod": "NXDOMAIN", "lab.pod": "NXDOMAIN",
+				"192-0-2-9.servicefree.pod": "NXDOMAIN", "servicefree.pod": "NXDOMAIN",
+			})
+		}
+	}
+}
+
 // A namespace whose services are all hidden by their labels exists only if it
 // has an object of its own, and a label that changes leaves no trace.
 func TestNamespaceOfHiddenServices(t *testing.T) {

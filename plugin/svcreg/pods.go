@@ -52,14 +52,14 @@ func (x *index) pod(labels string) subject {
 	return &host{addrs: []netip.Addr{addr}}
 }
 
-// hasPods reports whether pods of a namespace can have names: it exists, or it
-// has pods.
+// hasPods reports whether pods of a namespace can have names: it is exposed,
+// and it exists or has pods.
 func (x *index) hasPods(namespace string) bool {
-	if x.snapshot.HasNamespace(namespace) {
+	if x.hasNamespace(namespace) {
 		return true
 	}
 	n, _ := x.pods.Get(namespace)
-	return n > 0
+	return n > 0 && x.filter.namespace(x.snapshot, namespace)
 }
 
 // podAt reports whether an unfinished pod of a namespace has an address.
