@@ -85,7 +85,8 @@ func answeredError(err error) bool {
 	_, restored := errors.AsType[*restoredError](err)
 	_, other := errors.AsType[*otherClusterError](err)
 	_, lost := errors.AsType[*lostDataError](err)
-	return restored || other || lost || errors.Is(err, rpctypes.ErrCompacted)
+	_, rewritten := errors.AsType[*rewrittenError](err)
+	return restored || other || lost || rewritten || errors.Is(err, rpctypes.ErrCompacted)
 }
 
 // logLoss says that the registry is no longer followed: loudly the first time,

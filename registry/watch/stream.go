@@ -20,9 +20,11 @@ var (
 type stream struct {
 	*Watcher
 	etcd      clientv3.Watcher
+	opened    <-chan struct{} // the connection is a new one
 	responses chan response
 	from      int64 // the revision that was listed
 	known     history
+	lead      lead
 	pending   int // watches that aren't in place yet
 }
 
@@ -38,12 +40,16 @@ type response struct {
 // The watches begin at that revision and not after it: etcd sends no progress
 // notification to a watch that waits for a revision to come.
 func (w *Watcher) watch(ctx context.Context, h history) error {
+	lead, _ := w.lead(ctx) // unknown to an etcd that keeps it to itself
+	etcd, opened := newOpenings(w.client)
 	s := &stream{
 		Watcher:   w,
-		etcd:      clientv3.NewWatcher(w.client),
+		etcd:      etcd,
+		opened:    opened,
 		responses: make(chan response),
 		from:      h.revision,
 		known:     h,
+		lead:      lead,
 		pending:   len(w.ranges),
 	}
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
@@ -99,6 +105,8 @@ func (s *stream) receive(ctx context.Context) error {
 			return ctx.Err()
 		case <-silence.C:
 			err = s.silent(ctx)
+		case <-s.opened:
+			err = s.checkLineage(ctx)
 		case r := <-s.responses:
 			err = s.take(ctx, &r)
 		}
