@@ -48,6 +48,9 @@ func TestCustomCoreDNS(t *testing.T) {
 		}
 	}
 	binary := filepath.Join(dir, "coredns")
+	if info, err := os.Stat(binary); err == nil {
+		t.Logf("it has %d MB", info.Size()/1e6)
+	}
 	for _, plugin := range append(keep, "svcreg") {
 		wantPlugin(t, binary, plugin)
 	}

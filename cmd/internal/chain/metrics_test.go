@@ -2,6 +2,7 @@ package chain
 
 import (
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -45,7 +46,7 @@ func TestMetricNames(t *testing.T) {
 func scrape(t *testing.T) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	promhttp.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	var own strings.Builder
 	for line := range strings.Lines(w.Body.String()) {
 		if regexp.MustCompile(`^(# (HELP|TYPE) )?coredns_svcreg_`).MatchString(line) {
