@@ -25,6 +25,8 @@ var log = clog.NewWithPlugin(pluginName)
 type handler struct {
 	next    plugin.Handler
 	stanzas []*stanza
+	// search is the server's own search path, for AutoPath.
+	search []string
 }
 
 // Name implements plugin.Handler.

@@ -23,7 +23,7 @@ func setup(c *caddy.Controller) error {
 		return plugin.Error(pluginName, err)
 	}
 	var (
-		h         = &handler{}
+		h         = &handler{search: hostSearch(resolvConf)}
 		config    = dnsserver.GetConfig(c)
 		followers followers
 	)
