@@ -42,7 +42,7 @@ bin/etcd: go.mod # a real etcd, for the end-to-end tests
 	go build -o $@ go.etcd.io/etcd/server/v3
 
 e2e: build bin/etcd man # the real programs on hosts made of network namespaces
-	go test -count=1 -timeout 10m ./test
+	go test -count=1 -timeout 10m -parallel 8 ./test # most of it waits
 
 lint: ## run golangci-lint
 	go run $(GOLANGCI) run ./...
