@@ -17,6 +17,8 @@ type endpointRules struct {
 	ignoreEmpty bool
 	// podNames: an endpoint without a hostname has its pod's name.
 	podNames bool
+	// zonal: headless services have names for each topology zone.
+	zonal bool
 }
 
 // of returns a service, or nil for one without a name, with those of its
@@ -70,6 +72,8 @@ func (r *endpointRules) validate() error {
 		needs = "ignore empty_service"
 	case r.podNames:
 		needs = "endpoint_pod_names"
+	case r.zonal:
+		needs = "zonal"
 	default:
 		return nil
 	}

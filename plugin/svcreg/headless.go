@@ -13,6 +13,20 @@ import (
 // endpoints, a name for each of them, and their named ports. It returns nil if
 // none is ready.
 func newHeadless(e *registry.Entry, rules *endpointRules) *service {
+	s := newHosts(e, rules)
+	if len(s.addrs) == 0 {
+		return nil
+	}
+	for _, p := range headlessPorts(e) {
+		if labels, ok := portLabels(p); ok {
+			s.add(labels, s.targets(e, p, rules))
+		}
+	}
+	return s
+}
+
+// newHosts returns a headless service without its ports.
+func newHosts(e *registry.Entry, rules *endpointRules) *service {
 	var (
 		s       = &service{}
 		byLabel = map[string][]netip.Addr{}
@@ -22,20 +36,12 @@ func newHeadless(e *registry.Entry, rules *endpointRules) *service {
 		label := rules.label(endpoint)
 		byLabel[label] = append(byLabel[label], addr)
 	}
-	if len(s.addrs) == 0 {
-		return nil
-	}
 	s.addrs = byFamily(s.addrs)
 	s.hosts = make([]host, 0, len(byLabel))
 	for label, addrs := range byLabel {
 		s.hosts = append(s.hosts, host{label: label, addrs: byFamily(addrs)})
 	}
 	slices.SortFunc(s.hosts, func(a, b host) int { return strings.Compare(a.label, b.label) })
-	for _, p := range headlessPorts(e) {
-		if labels, ok := portLabels(p); ok {
-			s.add(labels, s.targets(e, p, rules))
-		}
-	}
 	return s
 }
 
@@ -99,6 +105,11 @@ func (s *service) targets(e *registry.Entry, p registry.Port, rules *endpointRul
 			all = append(all, target{&s.hosts[i], backend.Port})
 		}
 	}
+	return inOrder(all)
+}
+
+// inOrder sorts targets by their hosts, and drops the second of equal ones.
+func inOrder(all []target) []target {
 	slices.SortFunc(all, func(a, b target) int {
 		return cmp.Or(strings.Compare(a.host.label, b.host.label), cmp.Compare(a.number, b.number))
 	})

@@ -110,8 +110,8 @@ func (s *service) endpoints() []netip.Addr {
 }
 
 // find returns what stands at a name in lower case, of which below are the
-// labels below the zone; nil if the name doesn't exist. For all but reverse
-// names it allocates nothing.
+// labels below the zone; nil if the name doesn't exist. For all but reverse and
+// zonal names it allocates nothing.
 func (x *index) find(zone *zone, name, below string) subject {
 	if n := x.origins[zone.number].find(below); n != nil {
 		return n
@@ -155,14 +155,19 @@ func (x *index) names(labels string) subject {
 		}
 		return nil
 	}
-	s, ok := x.services.Get(registry.Key{Namespace: namespace, Name: name})
+	k := registry.Key{Namespace: namespace, Name: name}
+	s, ok := x.services.Get(k)
 	switch {
 	case !ok:
 		return nil
 	case below == "":
 		return &s.host
 	}
-	return s.find(below)
+	n := s.find(below)
+	if n == nil && x.rules.zonal {
+		return x.zonal(k, below)
+	}
+	return n
 }
 
 // all yields every name in a forward zone that is there because of a service,

@@ -60,6 +60,7 @@ var properties = map[string]property{
 	"endpoint_pod_names": (*options).setEndpointPodNames,
 	"noendpoints":        (*options).setNoEndpoints,
 	"ignore":             (*options).setIgnore,
+	"zonal":              (*options).setZonal,
 	"short_names":        (*options).setShortNames,
 	"client_namespace":   (*options).setClientNamespace,
 	"public":             (*options).setPublic,

@@ -1,0 +1,96 @@
+package svcreg
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/miekg/dns"
+	"github.com/svcreg/svcreg/registry"
+)
+
+// zonal is a headless service as seen in one topology zone, at the name
+// <topology zone>.<pin or prefer>._zone.<service>. It is made for one answer
+// from the snapshot: such names are asked for too rarely to keep a zone with
+// every host.
+type zonal struct {
+	labels string          // those in front of the service's name
+	entry  *registry.Entry // with the endpoints of the zone only
+	rules  *endpointRules
+}
+
+// zonal returns what stands at some labels below a service that has a name, or
+// nil. A topology zone may have any name, and exists without endpoints too.
+func (x *index) zonal(k registry.Key, labels string) subject {
+	rest, last := cutLabel(labels)
+	if last != "_zone" {
+		return nil
+	}
+	e := x.snapshot.Service(k)
+	if !e.Headless || e.Type == registry.ExternalName {
+		return nil
+	}
+	zone, directive := cutLabel(rest)
+	switch {
+	case rest == "", rest == "pin", rest == "prefer":
+		return hollow
+	case zone == "", strings.Contains(zone, `\`): // no zone's name has that, and it may be half a label
+		return nil
+	case directive == "pin":
+		return &zonal{labels, inZone(e, zone), &x.rules}
+	case directive == "prefer":
+		return &zonal{labels, nearest(e, zone), &x.rules}
+	}
+	return nil
+}
+
+// inZone returns a service with those of its endpoints that are in a topology
+// zone, whose name is in lower case.
+func inZone(e *registry.Entry, zone string) *registry.Entry {
+	here := &registry.Entry{Service: e.Service}
+	for _, subset := range e.Subsets {
+		all := subset.Endpoints
+		subset.Endpoints = nil
+		for i := range all {
+			if lower(all[i].Zone) == zone {
+				subset.Endpoints = append(subset.Endpoints, all[i])
+			}
+		}
+		here.Subsets = append(here.Subsets, subset)
+	}
+	return here
+}
+
+// nearest is inZone, unless no endpoint there is ready: then it is all of them.
+func nearest(e *registry.Entry, zone string) *registry.Entry {
+	here := inZone(e, zone)
+	for range ready(here) {
+		return here
+	}
+	return e
+}
+
+// records returns the addresses of the endpoints, or as SRV records all their
+// ports, those without a name too.
+func (z *zonal) records(owner string, qtype uint16, ttl uint32) (answer, extra []dns.RR) {
+	if qtype != dns.TypeSRV {
+		var addrs []netip.Addr
+		for _, addr := range ready(z.entry) {
+			addrs = append(addrs, addr)
+		}
+		return (&host{addrs: byFamily(addrs)}).records(owner, qtype, ttl)
+	}
+	s := newHosts(z.entry, z.rules)
+	all := port{labels: z.labels}
+	for _, p := range headlessPorts(z.entry) {
+		all.targets = append(all.targets, s.targets(z.entry, p, z.rules)...)
+	}
+	if all.targets = inOrder(all.targets); len(all.targets) == 0 {
+		return nil, nil
+	}
+	return all.records(owner, qtype, ttl)
+}
+
+func (o *options) setZonal(args []string) error {
+	o.endpoints.zonal = true
+	return none(args)
+}
