@@ -51,13 +51,16 @@ func isEmpty(e *registry.Entry) bool {
 
 // label returns the label under which an endpoint has a name of its own: the
 // one it was given, else that of its pod if the stanza says so, else its
-// address with dashes.
+// address or its host's name with dashes.
 func (r *endpointRules) label(endpoint *registry.Endpoint) string {
 	if label := strings.ToLower(endpoint.Hostname); isLabel(label) {
 		return label
 	}
 	if target := &endpoint.Target; r.podNames && target.Kind == "Pod" && isLabel(target.Name) {
 		return target.Name
+	}
+	if !endpoint.Addr.IsValid() {
+		return dashedName(endpoint.Host)
 	}
 	return dashed(endpoint.Addr.Unmap().WithZone(""))
 }

@@ -2,6 +2,9 @@ package svcreg
 
 import (
 	"cmp"
+	"fmt"
+	"hash/fnv"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,12 +12,12 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-// newHeadless returns a headless service: the addresses of its ready
+// newHeadless returns a headless service: the addresses and names of its ready
 // endpoints, a name for each of them, and their named ports. It returns nil if
 // none is ready.
 func newHeadless(e *registry.Entry, rules *endpointRules) *service {
 	s := newHosts(e, rules)
-	if len(s.addrs) == 0 {
+	if len(s.hosts) == 0 {
 		return nil
 	}
 	for _, p := range headlessPorts(e) {
@@ -29,38 +32,63 @@ func newHeadless(e *registry.Entry, rules *endpointRules) *service {
 func newHosts(e *registry.Entry, rules *endpointRules) *service {
 	var (
 		s       = &service{}
-		byLabel = map[string][]netip.Addr{}
+		byLabel = map[string]*host{}
 	)
-	for endpoint, addr := range ready(e) {
-		s.addrs = append(s.addrs, addr)
+	for endpoint := range ready(e) {
 		label := rules.label(endpoint)
-		byLabel[label] = append(byLabel[label], addr)
+		if byLabel[label] == nil {
+			byLabel[label] = &host{label: label}
+		}
+		byLabel[label].add(endpoint)
+		s.host.add(endpoint)
 	}
-	s.addrs = byFamily(s.addrs)
+	s.host.tidy()
 	s.hosts = make([]host, 0, len(byLabel))
-	for label, addrs := range byLabel {
-		s.hosts = append(s.hosts, host{label: label, addrs: byFamily(addrs)})
+	for _, h := range byLabel {
+		h.tidy()
+		s.hosts = append(s.hosts, *h)
 	}
 	slices.SortFunc(s.hosts, func(a, b host) int { return strings.Compare(a.label, b.label) })
 	return s
 }
 
-// ready yields the endpoints that serve, with their addresses. Those that are
-// known by a host name only have none, and are left out.
-func ready(e *registry.Entry) func(func(*registry.Endpoint, netip.Addr) bool) {
-	return func(yield func(*registry.Endpoint, netip.Addr) bool) {
+// add adds what an endpoint is reached at.
+func (h *host) add(endpoint *registry.Endpoint) {
+	if endpoint.Addr.IsValid() {
+		h.addrs = append(h.addrs, endpoint.Addr)
+	} else if name, ok := aliasName(endpoint.Host); ok {
+		h.aliases = append(h.aliases, name)
+	}
+}
+
+// tidy brings what was added into its order, each once.
+func (h *host) tidy() {
+	h.addrs = byFamily(h.addrs)
+	slices.Sort(h.aliases)
+	h.aliases = slices.Clip(slices.Compact(h.aliases))
+}
+
+// ready yields the endpoints that serve and can be reached.
+func ready(e *registry.Entry) iter.Seq[*registry.Endpoint] {
+	return func(yield func(*registry.Endpoint) bool) {
 		for i := range e.Subsets {
 			for j := range e.Subsets[i].Endpoints {
 				endpoint := &e.Subsets[i].Endpoints[j]
-				if !endpoint.Addr.IsValid() || !e.Serves(endpoint) {
-					continue
-				}
-				if !yield(endpoint, endpoint.Addr.Unmap().WithZone("")) {
+				if e.Serves(endpoint) && reachable(endpoint) && !yield(endpoint) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// reachable reports whether an endpoint has an address, or a name to look up.
+func reachable(endpoint *registry.Endpoint) bool {
+	if endpoint.Addr.IsValid() {
+		return true
+	}
+	_, ok := aliasName(endpoint.Host)
+	return ok
 }
 
 // dashed returns an address as a label: with dashes for dots and colons.
@@ -76,6 +104,25 @@ func dashed(addr netip.Addr) string {
 		label += "0"
 	}
 	return label
+}
+
+// dashedName returns a host's name as a label: with dashes for dots, and
+// shortened if need be to what is still its own.
+func dashedName(name string) string {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	label := strings.Map(func(r rune) rune {
+		if notInLabel(r) {
+			return '-'
+		}
+		return r
+	}, name)
+	if len(label) <= maxLabel {
+		return label
+	}
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(name))
+	end := fmt.Sprintf("-%08x", hash.Sum32())
+	return label[:maxLabel-len(end)] + end
 }
 
 // headlessPorts returns the ports of a headless service: its own or, as it may
@@ -98,7 +145,7 @@ func headlessPorts(e *registry.Entry) []registry.Port {
 func (s *service) targets(e *registry.Entry, p registry.Port, rules *endpointRules) []target {
 	var all []target
 	for _, backend := range e.Backends(p) {
-		if !backend.Addr.IsValid() || !e.Serves(backend.Endpoint) {
+		if !reachable(backend.Endpoint) || !e.Serves(backend.Endpoint) {
 			continue
 		}
 		if i, ok := slices.BinarySearchFunc(s.hosts, rules.label(backend.Endpoint), compareHost); ok {

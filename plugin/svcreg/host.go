@@ -14,13 +14,15 @@ type host struct {
 	label string
 	// addrs are its addresses, those of IPv4 first.
 	addrs []netip.Addr
-	// alias is the name that it stands for, in place of addresses.
-	alias string
+	// aliases are the names that it stands for as well, sorted. A single one
+	// without addresses is a CNAME record; that can't stand beside others (RFC
+	// 1034 section 3.6.2), so that several are looked up.
+	aliases []string
 }
 
 func (h *host) records(owner string, qtype uint16, ttl uint32) (answer, extra []dns.RR) {
-	if h.alias != "" {
-		return []dns.RR{&dns.CNAME{Hdr: header(owner, dns.TypeCNAME, ttl), Target: h.alias}}, nil
+	if alias := h.alias(); alias != "" {
+		return []dns.RR{&dns.CNAME{Hdr: header(owner, dns.TypeCNAME, ttl), Target: alias}}, nil
 	}
 	v4 := h.v4()
 	switch {
@@ -30,6 +32,15 @@ func (h *host) records(owner string, qtype uint16, ttl uint32) (answer, extra []
 		return appendAAAA(nil, owner, ttl, h.addrs[v4:]), nil
 	}
 	return nil, nil
+}
+
+// alias returns the one name that a host stands for; "" if it has addresses, or
+// several names.
+func (h *host) alias() string {
+	if len(h.aliases) != 1 || len(h.addrs) > 0 {
+		return ""
+	}
+	return h.aliases[0]
 }
 
 // glue appends all of a host's addresses under its name.

@@ -45,7 +45,9 @@ func (p *port) lead(owner, service string, qtype uint16, ttl uint32) (answer, ex
 	extra = make([]dns.RR, 0, len(values))
 	for i, t := range p.targets {
 		name := service
-		if t.host.label != "" {
+		if alias := t.host.alias(); alias != "" {
+			name = alias
+		} else if t.host.label != "" {
 			n := len(t.host.label) + 1 + len(service)
 			name, names = names[:n], names[n:]
 		}
@@ -62,12 +64,12 @@ func (p *port) lead(owner, service string, qtype uint16, ttl uint32) (answer, ex
 	return answer, extra
 }
 
-// names returns the names of all targets that have one of their own, below
-// that of the service, in one piece of memory.
+// names returns the names of all targets that have one below that of the
+// service, in one piece of memory.
 func (p *port) names(service string) string {
 	n := 0
 	for _, t := range p.targets {
-		if t.host.label != "" {
+		if t.host.below() {
 			n += len(t.host.label) + 1 + len(service)
 		}
 	}
@@ -77,7 +79,7 @@ func (p *port) names(service string) string {
 	var b strings.Builder
 	b.Grow(n)
 	for _, t := range p.targets {
-		if t.host.label != "" {
+		if t.host.below() {
 			b.WriteString(t.host.label)
 			b.WriteByte('.')
 			b.WriteString(service)
@@ -85,6 +87,9 @@ func (p *port) names(service string) string {
 	}
 	return b.String()
 }
+
+// below reports whether SRV records name a host below its service.
+func (h *host) below() bool { return h.label != "" && h.alias() == "" }
 
 // portLabels returns the first two labels of a port's SRV name; a port without
 // a name has none.

@@ -63,16 +63,25 @@ func newService(e *registry.Entry, rules *endpointRules) *service {
 // newAlias returns a service that stands for something outside; not for an
 // address, of which no CNAME could be made.
 func newAlias(e *registry.Entry) *service {
-	name := e.ExternalName
-	if _, err := netip.ParseAddr(strings.TrimSuffix(name, ".")); err == nil || name == "" {
+	name, ok := aliasName(e.ExternalName)
+	if !ok {
 		return nil
+	}
+	return &service{host: host{aliases: []string{name}}}
+}
+
+// aliasName returns a name that something stands for as DNS has it. An address
+// is none.
+func aliasName(name string) (string, bool) {
+	if name == "" {
+		return "", false
+	}
+	if _, err := netip.ParseAddr(strings.TrimSuffix(name, ".")); err == nil {
+		return "", false
 	}
 	_, ok := dns.IsDomainName(name)
 	name = strings.ToLower(dns.Fqdn(name))
-	if !ok || len(name) > maxName {
-		return nil
-	}
-	return &service{host: host{alias: name}}
+	return name, ok && len(name) <= maxName
 }
 
 // newPortal returns a service at some addresses of its own.
@@ -98,10 +107,14 @@ func (s *service) add(labels string, targets []target) {
 	s.ports = append(slices.Clip(s.ports), port{unique.Make(labels).Value(), targets})
 }
 
+// maxLabel is the length of the longest label, in octets (RFC 1035 section
+// 2.3.4).
+const maxLabel = 63
+
 // isLabel reports whether a name is a DNS label as the registry's names are:
 // of lower-case letters, digits, dashes and underscores.
 func isLabel(s string) bool {
-	return s != "" && len(s) <= 63 && !strings.ContainsFunc(s, notInLabel)
+	return s != "" && len(s) <= maxLabel && !strings.ContainsFunc(s, notInLabel)
 }
 
 func notInLabel(r rune) bool {

@@ -84,10 +84,16 @@ func (s *stanza) write(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, n 
 		q := &r.Question[0]
 		m.Answer, m.Extra = n.records(q.Name, q.Qtype, s.ttl)
 	}
-	if len(m.Answer) == 0 {
+	switch n := n.(type) {
+	case *host:
+		if len(n.aliases) > 0 {
+			s.resolve(ctx, w, r, m, n)
+		}
+	case *zonal:
+		s.join(ctx, w, r, m, n.host())
+	}
+	if len(m.Answer) == 0 && m.Rcode != dns.RcodeServerFailure {
 		m.Ns = soa[:len(soa):len(soa)]
-	} else if cname, ok := m.Answer[0].(*dns.CNAME); ok {
-		s.follow(ctx, w, r, m, cname.Target)
 	}
 	s.tally.count(outcomeOf(m))
 	if err := w.WriteMsg(m); err != nil {

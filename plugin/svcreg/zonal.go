@@ -1,7 +1,6 @@
 package svcreg
 
 import (
-	"net/netip"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -73,11 +72,7 @@ func nearest(e *registry.Entry, zone string) *registry.Entry {
 // ports, those without a name too.
 func (z *zonal) records(owner string, qtype uint16, ttl uint32) (answer, extra []dns.RR) {
 	if qtype != dns.TypeSRV {
-		var addrs []netip.Addr
-		for _, addr := range ready(z.entry) {
-			addrs = append(addrs, addr)
-		}
-		return (&host{addrs: byFamily(addrs)}).records(owner, qtype, ttl)
+		return (&host{addrs: z.host().addrs}).records(owner, qtype, ttl)
 	}
 	s := newHosts(z.entry, z.rules)
 	all := port{labels: z.labels}
@@ -88,6 +83,17 @@ func (z *zonal) records(owner string, qtype uint16, ttl uint32) (answer, extra [
 		return nil, nil
 	}
 	return all.records(owner, qtype, ttl)
+}
+
+// host returns what the service's name stands for in the zone. It is never an
+// alias: SRV records stand at the same name.
+func (z *zonal) host() *host {
+	h := &host{}
+	for endpoint := range ready(z.entry) {
+		h.add(endpoint)
+	}
+	h.tidy()
+	return h
 }
 
 func (o *options) setZonal(args []string) error {
