@@ -2,6 +2,7 @@ package test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -88,6 +89,28 @@ func TestDNSAfterRestore(t *testing.T) {
 			l.check("etcd restored as the " + test.name)
 		})
 	}
+}
+
+// etcd is restored out of reach and written to until it is past the revision
+// that was seen: what the backup lacks goes all the same.
+func TestDNSAfterRestoreAndMore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1)
+	s.startDNS(s.corefile())
+	l := startQueries(t, s.host, always...)
+	backup := s.members[0].Backup()
+	s.write(0, "/registry", service("goes", "10.0.0.8"))
+	eventually(t, recovery, "a change shows", asked(s.host, portal("goes", "10.0.0.8")))
+
+	s.lab.Unplug("lan", s.host)
+	registrytest.Restore(s.members, backup, registrytest.SameCluster)
+	for i := range 5 {
+		s.write(0, "/registry", service("comes", fmt.Sprintf("10.0.0.%d", 10+i)))
+	}
+	s.lab.Plug("lan", s.host)
+	eventually(t, recovery, "what is there now shows", asked(s.host, portal("goes", ""), portal("comes", "10.0.0.14")))
+	l.more()
+	l.check("etcd restored and written to out of reach")
 }
 
 // etcd comes back with nothing, as after the loss of its disk: everything is

@@ -39,6 +39,7 @@ func TestDNSRestartWithEtcdAway(t *testing.T) {
 				return err
 			})
 			test.gone(s)
+			gone := time.Now()
 			test.end(s.dns)
 
 			l := startQueries(t, s.host, always...)
@@ -53,6 +54,9 @@ func TestDNSRestartWithEtcdAway(t *testing.T) {
 			}
 			if age, err := s.metric("last_contact_seconds", ""); err == nil {
 				t.Errorf("it says that etcd answered %v seconds ago", age)
+			}
+			if away, age := time.Since(gone).Seconds(), s.seconds("snapshot_age"); age < away {
+				t.Errorf("it says that what it answers is %v seconds old; etcd is away for %v", age, away)
 			}
 			l.more()
 			l.checkNoneWrong("restart with etcd " + test.name)

@@ -209,6 +209,16 @@ func (s *site) metricIs(name, label string, wanted float64) error {
 	return want(v, wanted)
 }
 
+// seconds returns the value of a metric that must be there.
+func (s *site) seconds(name string) float64 {
+	s.t.Helper()
+	v, err := s.metric(name+"_seconds", "")
+	if err != nil {
+		s.t.Error(err)
+	}
+	return v
+}
+
 // mustBeReady fails the test unless the DNS server is ready.
 func (s *site) mustBeReady(when string) {
 	s.t.Helper()
