@@ -19,7 +19,7 @@ endif
 .PHONY: help deps build run test unit e2e lint fuzz bench man check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages and Go modules that are missing
 	@test/deps.sh
@@ -61,6 +61,12 @@ bench: ## run the Go benchmarks
 
 man: build ## make the manual pages, in bin/man
 	@MD2MAN=$(MD2MAN) VERSION=$(VERSION) cmd/internal/manual/pages.sh
+
+bench-dns: bin/etcd ## measure DNS beside its peers, about 12 minutes; BENCHFLAGS=-h says more
+	@test/deps.sh dnsperf
+	cd bench && go build -ldflags '-s -w' -o ../bin/bench-coredns ./coredns
+	cd bench && go build -o ../bin/bench-dns .
+	bin/bench-dns $(BENCHFLAGS)
 
 check: lint test ## all that must be green before a change goes in
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,37 +23,42 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-// run does what the arguments say.
-func run(ctx context.Context, args []string) error {
-	o, err := parse(args, os.Stderr)
+// run does what the arguments say. Tables go to out, and what is going on to
+// progress.
+func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	o, err := parse(args, progress)
 	if err != nil {
 		return err
 	}
-	results, err := o.results(ctx)
+	results, err := o.results(ctx, progress)
 	if err != nil {
 		return err
 	}
 	if err := write(o.out, results); err != nil {
 		return err
 	}
-	fmt.Print(report.Markdown(results))
-	return nil
+	_, err = io.WriteString(out, report.Markdown(results))
+	return err
 }
 
 // results measures, or reads what was measured before.
-func (o options) results(ctx context.Context) (report.Results, error) {
+func (o options) results(ctx context.Context, progress io.Writer) (report.Results, error) {
 	if o.from != "" {
 		return read(o.from)
 	}
 	began := time.Now()
-	return o.measure(ctx, func(format string, args ...any) {
-		fmt.Fprintf(os.Stderr, "%6.1fs  "+format+"\n", append([]any{time.Since(began).Seconds()}, args...)...)
+	r, err := o.measure(ctx, func(format string, args ...any) {
+		fmt.Fprintf(progress, "%6.1fs  "+format+"\n", append([]any{time.Since(began).Seconds()}, args...)...)
 	})
+	if ctx.Err() != nil {
+		return r, fmt.Errorf("interrupted: %w", ctx.Err()) // and so much else failed
+	}
+	return r, err
 }

@@ -71,7 +71,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	encoding := flags.String("encoding", "protobuf", "how the registry's values are written: protobuf or json")
 	flags.StringVar(&o.coredns, "coredns", "bin/bench-coredns", "the CoreDNS that has all plugins, built from bench/coredns")
 	flags.StringVar(&o.etcd, "etcd", "bin/etcd", "etcd")
-	flags.StringVar(&o.out, "out", "bin/bench-dns", "the `directory` for dns.md, dns.svg and dns.json")
+	flags.StringVar(&o.out, "out", "bin/results", "the `directory` for dns.md, dns.svg and dns.json")
 	flags.StringVar(&o.from, "from", "", "measure nothing: show the results of this dns.json again")
 	o.defineSettings(flags)
 	if err := flags.Parse(args); err != nil {

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the Debian packages that running and testing svcreg needs, where
-# they are missing. Without root it says which those are and goes on: what
-# needs them says so itself.
+# Installs the Debian packages that running and testing svcreg needs, and those
+# named by arguments, where they are missing. Without root it says which those
+# are and goes on: what needs them says so itself.
 set -eu
 
 missing=
@@ -16,6 +16,9 @@ need nsenter util-linux
 need dig dnsutils
 need curl curl
 need gcc gcc # the race detector
+for program in "$@"; do
+	need "$program" "$program"
+done
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -13,7 +13,7 @@ import (
 
 const (
 	// memoryQPS and memoryTime are the questions that a server answers before
-	// its memory is looked at.
+	// its memory is looked at, no longer than a round.
 	memoryQPS  = 10_000
 	memoryTime = 2 * time.Second
 	// memoryRepeat is how many processes of each server are enough.
@@ -51,7 +51,8 @@ func (m *Measurer) memory(ctx context.Context, p peers.Peer) (int64, error) {
 	if _, err := firstAnswer(ctx, s, m.question()); err != nil {
 		return 0, err
 	}
-	if _, err := dnsperf.Run(ctx, dnsperf.Load{Server: s.Addr, File: m.fileOf(fleet.A), Time: memoryTime, Rate: memoryQPS}); err != nil {
+	load := dnsperf.Load{Server: s.Addr, File: m.fileOf(fleet.A), Time: min(memoryTime, m.Settings.RoundTime), Rate: memoryQPS}
+	if _, err := dnsperf.Run(ctx, load); err != nil {
 		return 0, err
 	}
 	if err := sleep(ctx, m.Settings.Settle); err != nil {

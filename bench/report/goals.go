@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/svcreg/svcreg/bench/fleet"
@@ -41,19 +40,19 @@ const (
 	loadP99Goal  = 5e-3
 )
 
-// atLeast shows whether a figure reaches a goal, if there is one.
+// atLeast shows whether a figure reaches a goal, if there are both.
 func atLeast(figure, goal float64) string {
-	return verdict(figure >= goal, fmt.Sprintf("≥ %.2f", goal), goal)
+	return verdict(figure, goal, figure >= goal, number("≥ %.2f", goal))
 }
 
-// atMost shows whether a figure stays below a goal, if there is one.
+// atMost shows whether a figure stays below a goal, if there are both.
 func atMost(figure, goal float64, shown string) string {
-	return verdict(figure <= goal, "≤ "+shown, goal)
+	return verdict(figure, goal, figure <= goal, "≤ "+shown)
 }
 
-func verdict(met bool, shown string, goal float64) string {
+func verdict(figure, goal float64, met bool, shown string) string {
 	switch {
-	case goal == 0 || math.IsNaN(goal):
+	case goal == 0 || math.IsNaN(figure):
 		return ""
 	case met:
 		return shown + " ✓"

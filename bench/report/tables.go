@@ -19,6 +19,7 @@ func Markdown(r Results) string {
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Go, r.Machine.CoreDNS)
 	section(&b, len(r.Throughput), "Queries a second, server-bound",
 		"One core for the server, another for dnsperf. Medians; ratios of rounds that were run next to each other.", serverBound(r))
+	b.WriteString(disturbed(r))
 	section(&b, len(r.Throughput), "Queries a second, unpinned", "Server and dnsperf share all cores. A records.", unpinned(r))
 	section(&b, len(r.Memory), "Resident memory", "After some questions, in medians.", memory(r))
 	section(&b, len(r.Start), "Start", "From the start of the process to the first right answer, in medians.", start(r))
@@ -81,17 +82,38 @@ func serverBoundRow(r Results, t Throughput) []string {
 	}
 }
 
-// etcdShare is the least of etcd's time that is worth showing, in seconds per
-// 100k queries.
-const etcdShare = 0.05
-
-// processorTime shows a server's processor time, and etcd's if it took part.
+// processorTime shows a server's processor time, and etcd's where it takes
+// part in answers.
 func processorTime(t Throughput) string {
 	text := number("%.2f", t.median(cpu))
-	if extra := t.median(etcdCPU); extra >= etcdShare {
-		text += number(" + %.2f of etcd", extra)
+	if t.Server == peers.Etcd || t.Server == peers.EtcdCache {
+		text += number(" + %.2f of etcd", t.median(etcdCPU))
 	}
 	return text
+}
+
+// enough is how much of its core a server must have used for its queries a
+// second to say what it can do.
+const enough = 0.95
+
+// disturbed tells how many figures come from servers that left their core idle
+// or had to share it. Those that wait for etcd don't count.
+func disturbed(r Results) string {
+	all, few, least := 0, 0, enough
+	for _, t := range r.Throughput {
+		if t.Mode != ServerBound || t.Server == peers.Etcd {
+			continue
+		}
+		all++
+		if share := t.median(busy); share < enough {
+			few, least = few+1, min(least, share)
+		}
+	}
+	if few == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n%d of %d servers had less than their core, the least %.0f%% of it: something else ran on this machine, "+
+		"or dnsperf could not keep up. CPU seconds say more about them than queries a second.\n", few, all, 100*least)
 }
 
 func unpinned(r Results) *table {
