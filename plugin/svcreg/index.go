@@ -165,7 +165,7 @@ func (x *index) names(labels string) subject {
 	}
 	n := s.find(below)
 	if n == nil && x.rules.zonal {
-		return x.zonal(k, below)
+		return x.zonal(k, s, below)
 	}
 	return n
 }

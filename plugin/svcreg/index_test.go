@@ -210,10 +210,12 @@ func FuzzQuery(f *testing.F) {
 		"my-service.my-ns.svc.cluster.local.", "_http._tcp.web.my-ns.cluster.local.", ".", "cluster.local.",
 		"11.0.0.10.in-addr.arpa.", "d.f.ip6.arpa.", `a\.b.svc.cluster.local.`, "..", "_.my-service.my-ns.svc.cluster.local.",
 		".my-ns.svc.cluster.local.", "_tcp.web.my-ns.svc.cluster.local.", "arpa.",
+		"a.b.pin._zone.web.my-ns.svc.cluster.local.", `a\.prefer._zone.web.my-ns.cluster.local.`, "_zone.web.my-ns.",
 	} {
 		f.Add(name, dns.TypeA)
 	}
 	h := newTestServer(append(theZones, ".")...)
+	h.rules.zonal = true
 	h.update(registrytest.Snapshot(f, manifests), nil)
 	f.Fuzz(func(t *testing.T, name string, qtype uint16) {
 		if qtype == dns.TypeOPT {

@@ -17,29 +17,26 @@ type zonal struct {
 	rules  *endpointRules
 }
 
-// zonal returns what stands at some labels below a service that has a name, or
-// nil. A topology zone may have any name, and exists without endpoints too.
-func (x *index) zonal(k registry.Key, labels string) subject {
+// zonal returns what stands at some labels below a service's name, or nil. A
+// topology zone may have any name, and exists without endpoints too.
+func (x *index) zonal(k registry.Key, s *service, labels string) subject {
 	rest, last := cutLabel(labels)
-	if last != "_zone" {
-		return nil
-	}
-	e := x.snapshot.Service(k)
-	if !e.Headless || e.Type == registry.ExternalName {
-		return nil
-	}
 	zone, directive := cutLabel(rest)
 	switch {
-	case rest == "", rest == "pin", rest == "prefer":
-		return hollow
-	case zone == "", strings.Contains(zone, `\`): // no zone's name has that, and it may be half a label
+	case last != "_zone", len(s.hosts) == 0: // no headless service
 		return nil
-	case directive == "pin":
-		return &zonal{labels, inZone(e, zone), &x.rules}
-	case directive == "prefer":
+	case directive != "" && directive != "pin" && directive != "prefer":
+		return nil
+	case strings.Contains(zone, `\`): // no zone's name has that, and it may be half a label
+		return nil
+	case zone == "":
+		return hollow
+	}
+	e := x.snapshot.Service(k)
+	if directive == "prefer" {
 		return &zonal{labels, nearest(e, zone), &x.rules}
 	}
-	return nil
+	return &zonal{labels, inZone(e, zone), &x.rules}
 }
 
 // inZone returns a service with those of its endpoints that are in a topology
