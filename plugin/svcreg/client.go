@@ -112,6 +112,10 @@ func (x *index) clientPod(client netip.Addr) (pod registry.Key, ok bool) {
 	return pod, ok
 }
 
+// open reports whether clients can have a name of their own where something
+// stands for all of them: nothing does, or only other names below it.
+func (x *index) open(n subject) bool { return x.knowsClients && (n == nil || n == hollow) }
+
 // bare returns what stands for a client at the labels [_port._protocol.]service
 // below a zone: the service of that name in the client's namespace.
 func (x *index) bare(zone *zone, below string, client netip.Addr) subject {

@@ -53,7 +53,7 @@ func (s *stanza) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, zo
 		return true, dns.RcodeRefused, nil
 	}
 	n := x.find(zone, name, below)
-	if x.knowsClients && (n == nil || n == hollow) {
+	if x.open(n) {
 		if own := x.bare(zone, below, clientAddr(w)); own != nil {
 			n = own
 		}

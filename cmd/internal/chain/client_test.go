@@ -118,3 +118,19 @@ func TestBareNames(t *testing.T) {
 	}
 	s.waitFrom(client, bare, "NXDOMAIN")
 }
+
+// A view by the client's namespace gives each namespace a cache of its own, so
+// that nobody gets from it what was meant for others.
+func TestBareNamesBehindCaches(t *testing.T) {
+	etcd := startRegistry(t)
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
+	stanza := "cache\nerrors\nbind 127.0.0.1\nsvcreg cluster.local {\nendpoint " + etcd.Endpoint() + "\nclient_namespace 127.0.0.2/32 my-ns\n}\n"
+	s := start(t, ".:0 {\nmetadata\nview my-ns {\nexpr metadata('svcreg/client-namespace') == 'my-ns'\n}\n"+stanza+"}\n.:0 {\n"+stanza+"}\n")
+	const bare = "my-service.cluster.local."
+	s.waitFrom("127.0.0.2", bare, bare+found)
+	for range 3 {
+		if mine, others := s.askFrom("127.0.0.2", bare), s.askFrom("127.0.0.1", bare); !strings.HasSuffix(mine, " IN A 10.0.0.11") || others != "NXDOMAIN" {
+			t.Errorf("the client is answered %s, another one %s", mine, others)
+		}
+	}
+}
