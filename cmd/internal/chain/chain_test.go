@@ -147,42 +147,6 @@ func (l *load) stop() {
 	}
 }
 
-// A thousand endpoints: over UDP as many as fit, and the rest is said to be
-// missing; over TCP all of them.
-func TestThousandEndpoints(t *testing.T) {
-	const n = 1000
-	etcd := startRegistry(t)
-	var all []string
-	for i := range n {
-		all = append(all, fmt.Sprintf("100.64.%d.%d:80", i/250, i%250+1))
-	}
-	etcd.put("specs/my-ns/my-service", service("my-service", "None"))
-	etcd.put("endpoints/my-ns/my-service", endpoints("my-service", all...))
-	s := start(t, corefile(etcd.Endpoint(), ""))
-	for _, edns := range []uint16{0, 1232, 4096} {
-		m, err := s.exchange("udp", mySvc, dns.TypeA, edns)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Compress = true
-		if size := max(edns, dns.MinMsgSize); !m.Truncated || m.Len() > int(size) || m.Len() < int(size)-64 {
-			t.Errorf("over UDP with %d octets: %d records, %d octets, truncated: %v", size, len(m.Answer), m.Len(), m.Truncated)
-		}
-		if (m.IsEdns0() != nil) != (edns > 0) {
-			t.Errorf("over UDP with %d octets: OPT %v", edns, m.IsEdns0())
-		}
-	}
-	for _, edns := range []uint16{0, 4096} {
-		m, err := s.exchange("tcp", mySvc, dns.TypeA, edns)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(m.Answer) != n || m.Truncated {
-			t.Errorf("over TCP: %d records, truncated: %v; want %d", len(m.Answer), m.Truncated, n)
-		}
-	}
-}
-
 // An ExternalName service is followed by the server itself.
 func TestExternalNameThroughTheChain(t *testing.T) {
 	etcd := startRegistry(t)
