@@ -165,8 +165,11 @@ func (u *update) count(r Record, old string) {
 	p, _ := u.namespaces.Get(r.Namespace)
 	p.name = r.Namespace
 	p.objects += n
-	if r.Kind == KindService {
+	switch r.Kind {
+	case KindService:
 		p.services += n
+	case KindPod:
+		p.pods += n
 	}
 	if p.objects == 0 {
 		u.namespaces = u.namespaces.without(u.owner, p.name)

@@ -9,16 +9,14 @@ import (
 // order: one, or several where pods are on their host's network.
 func (s *Snapshot) PodKeysByIP(addr netip.Addr) iter.Seq[Key] {
 	return func(yield func(Key) bool) {
-		set, ok := s.podsByIP.sets.Get(addr)
-		if !ok || s.unfinished(set.one) && !yield(set.one) {
-			return
-		}
-		for k := range set.more.All() {
-			if s.unfinished(k) && !yield(k) {
-				return
-			}
+		if set, ok := s.podsByIP.sets.Get(addr); ok {
+			set.all()(yield)
 		}
 	}
 }
 
-func (s *Snapshot) unfinished(pod Key) bool { return !s.Pod(pod).Finished }
+// HasPods reports whether a namespace has pods, finished or not.
+func (s *Snapshot) HasPods(namespace string) bool {
+	p, _ := s.namespaces.Get(namespace)
+	return p.pods > 0
+}

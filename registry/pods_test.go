@@ -29,6 +29,15 @@ func TestPodKeysByIP(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", addr, diff)
 		}
 	}
+	for namespace, want := range map[string]bool{"a": true, "b": true, "c": false} {
+		if got := s.HasPods(namespace); got != want {
+			t.Errorf("%s has pods: %t", namespace, got)
+		}
+	}
+	after, _ := s.Apply(2, Delete(Ref{KindPod, Key{Namespace: "a", Name: "one"}}), Delete(Ref{KindPod, Key{Namespace: "a", Name: "done"}}))
+	if after.HasPods("a") || !after.HasPods("b") {
+		t.Error("a namespace has pods that are gone, or others lost them")
+	}
 	for range s.PodKeysByIP(netip.MustParseAddr("192.0.2.1")) {
 		break // as nobody yields after that
 	}

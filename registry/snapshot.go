@@ -28,8 +28,8 @@ func held(k Kind) bool { return k > 0 && k < heldKinds }
 
 // population is how much there is in a namespace.
 type population struct {
-	name              string
-	objects, services int
+	name                    string
+	objects, services, pods int
 }
 
 // Revision returns the etcd revision that the snapshot stands at.

@@ -20,8 +20,6 @@ type index struct {
 	endpoints holders
 	public    public
 	members   members
-	// pods has how many pods each namespace has, if they are to be verified.
-	pods registry.Map[string, int]
 }
 
 // indexer makes indexes, and knows what is the same in all of them.
@@ -69,7 +67,6 @@ func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Chang
 			x.put(k, x.exposed(k, s.Service(k)))
 		}
 	}
-	x.countPods(old, changes)
 	x.origins = make([]origin, len(b.blank))
 	for i := range x.origins {
 		x.origins[i] = b.blank[i].at(uint32(s.Revision()))

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-
-	"github.com/svcreg/svcreg/registry"
 )
 
 // podMode is which pods have names: <address>.<namespace>.pod.<zone>, the
@@ -58,8 +56,7 @@ func (x *index) hasPods(namespace string) bool {
 	if x.hasNamespace(namespace) {
 		return true
 	}
-	n, _ := x.pods.Get(namespace)
-	return n > 0 && x.filter.namespace(x.snapshot, namespace)
+	return x.podMode == podsVerified && x.snapshot.HasPods(namespace) && x.filter.namespace(x.snapshot, namespace)
 }
 
 // podAt reports whether an unfinished pod of a namespace has an address.
@@ -70,38 +67,6 @@ func (x *index) podAt(addr netip.Addr, namespace string) bool {
 		}
 	}
 	return false
-}
-
-// countPods counts each namespace's pods. It is for an index in the making.
-func (x *index) countPods(old *index, changes *registry.Changes) {
-	if x.podMode != podsVerified {
-		return
-	}
-	if old == nil || changes == nil {
-		for p := range x.snapshot.Pods() {
-			x.addPods(p.Namespace, 1)
-		}
-		return
-	}
-	x.pods = old.pods
-	for _, k := range changes.Pods {
-		was, is := old.snapshot.Pod(k) != nil, x.snapshot.Pod(k) != nil
-		switch {
-		case is && !was:
-			x.addPods(k.Namespace, 1)
-		case was && !is:
-			x.addPods(k.Namespace, -1)
-		}
-	}
-}
-
-func (x *index) addPods(namespace string, n int) {
-	before, _ := x.pods.Get(namespace)
-	if before+n == 0 {
-		x.pods = x.pods.Without(namespace)
-		return
-	}
-	x.pods = x.pods.With(namespace, before+n)
 }
 
 // parseDashed reads an address with dashes for dots, or for colons in any of
