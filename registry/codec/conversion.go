@@ -103,15 +103,43 @@ func orNil(m map[string]string) map[string]string {
 	return m
 }
 
-// addr reads an IP address. IPv4 in IPv6 clothes is IPv4. Zones mean nothing
-// outside one host.
-func (c *conversion) addr(path, text string) netip.Addr {
+// place is where a value stands: at a path, or in a field of an element of a
+// list. The path is put together only where something is wrong.
+type place struct {
+	path    string
+	element int // -1 for none
+	field   string
+}
+
+func at(path string) place { return place{path, -1, ""} }
+
+// in returns the place of a field, such as ".port", of an element of a list.
+func in(list string, i int, field string) place { return place{list, i, field} }
+
+func (p place) String() string {
+	if p.element < 0 {
+		return p.path
+	}
+	return index(p.path, p.element) + p.field
+}
+
+// addr reads an IP address.
+func (c *conversion) addr(where place, text string) netip.Addr {
+	addr, ok := parseAddr(text)
+	if !ok {
+		c.fail(where.String(), text, "an IP address")
+	}
+	return addr
+}
+
+// parseAddr returns an IP address. IPv4 in IPv6 clothes is IPv4. Zones mean
+// nothing outside one host.
+func parseAddr(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
-		c.fail(path, text, "an IP address")
-		return netip.Addr{}
+		return netip.Addr{}, false
 	}
-	return addr.Unmap()
+	return addr.Unmap(), true
 }
 
 // addrs reads a list of addresses in which none may be empty, and drops
@@ -119,7 +147,7 @@ func (c *conversion) addr(path, text string) netip.Addr {
 func (c *conversion) addrs(path string, texts []string) []netip.Addr {
 	var list []netip.Addr
 	for i, text := range texts {
-		if a := c.addr(index(path, i), text); a.IsValid() && !slices.Contains(list, a) {
+		if a := c.addr(in(path, i, ""), text); a.IsValid() && !slices.Contains(list, a) {
 			list = append(list, a)
 		}
 	}
@@ -145,20 +173,20 @@ func (c *conversion) prefixes(path string, texts []string) []netip.Prefix {
 const wantPort = "1 to 65535"
 
 // port reads a port number that must be there.
-func (c *conversion) port(path string, number int32) uint16 {
+func (c *conversion) port(where place, number int32) uint16 {
 	if number < 1 || number > 65535 {
-		c.fail(path, strconv.Itoa(int(number)), wantPort)
+		c.fail(where.String(), strconv.Itoa(int(number)), wantPort)
 		return 0
 	}
 	return uint16(number)
 }
 
 // optionalPort reads a port number that may be zero, for none.
-func (c *conversion) optionalPort(path string, number int32) uint16 {
+func (c *conversion) optionalPort(where place, number int32) uint16 {
 	if number == 0 {
 		return 0
 	}
-	return c.port(path, number)
+	return c.port(where, number)
 }
 
 // protocol reads a protocol: TCP where none is written. The case of the three

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,17 +20,18 @@ func (c *conversion) endpoints(meta registry.Meta, o *corev1.Endpoints) *registr
 
 func (c *conversion) subset(path string, o *corev1.EndpointSubset) registry.Subset {
 	var s registry.Subset
+	s.Endpoints = room(s.Endpoints, len(o.Addresses)+len(o.NotReadyAddresses))
 	for i := range o.Addresses {
-		s.Endpoints = append(s.Endpoints, c.endpoint(index(path+".addresses", i), &o.Addresses[i], true))
+		s.Endpoints = append(s.Endpoints, c.endpoint(path, ".addresses", i, &o.Addresses[i], true))
 	}
 	for i := range o.NotReadyAddresses {
-		s.Endpoints = append(s.Endpoints, c.endpoint(index(path+".notReadyAddresses", i), &o.NotReadyAddresses[i], false))
+		s.Endpoints = append(s.Endpoints, c.endpoint(path, ".notReadyAddresses", i, &o.NotReadyAddresses[i], false))
 	}
 	for i, p := range o.Ports {
 		s.Ports = append(s.Ports, registry.EndpointPort{
 			Name:     p.Name,
 			Protocol: protocol(p.Protocol),
-			Port:     c.port(index(path+".ports", i)+".port", p.Port),
+			Port:     c.port(in(path+".ports", i, ".port"), p.Port),
 		})
 	}
 	return s
@@ -37,7 +39,7 @@ func (c *conversion) subset(path string, o *corev1.EndpointSubset) registry.Subs
 
 // endpoint reads an address that may be an IP or, for endpoints outside that
 // were made by hand, a DNS name.
-func (c *conversion) endpoint(path string, o *corev1.EndpointAddress, ready bool) registry.Endpoint {
+func (c *conversion) endpoint(path, list string, i int, o *corev1.EndpointAddress, ready bool) registry.Endpoint {
 	e := registry.Endpoint{
 		Hostname: o.Hostname,
 		Node:     value(o.NodeName),
@@ -45,12 +47,21 @@ func (c *conversion) endpoint(path string, o *corev1.EndpointAddress, ready bool
 		Ready:    ready,
 		Serving:  ready,
 	}
-	if host, ok := hostName(o.IP); ok {
-		e.Host = host
-	} else {
-		e.Addr = c.addr(path+".ip", o.IP)
+	var ok bool
+	if e.Addr, ok = parseAddr(o.IP); !ok {
+		if e.Host, ok = hostName(o.IP); !ok {
+			c.fail(index(path+list, i)+".ip", o.IP, "an IP address")
+		}
 	}
 	return e
+}
+
+// room returns a list with room for n elements; as it is for none.
+func room[T any](list []T, n int) []T {
+	if n == 0 {
+		return list
+	}
+	return slices.Grow(list, n)
 }
 
 func (c *conversion) endpointSlice(meta registry.Meta, o *discoveryv1.EndpointSlice) *registry.Endpoints {
@@ -59,8 +70,9 @@ func (c *conversion) endpointSlice(meta registry.Meta, o *discoveryv1.EndpointSl
 		e.Service = registry.Key{Namespace: meta.Namespace, Name: service}
 	}
 	var s registry.Subset
+	s.Endpoints = room(s.Endpoints, len(o.Endpoints))
 	for i := range o.Endpoints {
-		s.Endpoints = c.sliceEndpoints(s.Endpoints, index("endpoints", i), o.AddressType, &o.Endpoints[i])
+		s.Endpoints = c.sliceEndpoints(s.Endpoints, i, o.AddressType, &o.Endpoints[i])
 	}
 	for i, p := range o.Ports {
 		if p.Port == nil {
@@ -69,7 +81,7 @@ func (c *conversion) endpointSlice(meta registry.Meta, o *discoveryv1.EndpointSl
 		s.Ports = append(s.Ports, registry.EndpointPort{
 			Name:     value(p.Name),
 			Protocol: protocol(value(p.Protocol)),
-			Port:     c.port(index("ports", i)+".port", *p.Port),
+			Port:     c.port(in("ports", i, ".port"), *p.Port),
 		})
 	}
 	if s.Endpoints != nil || s.Ports != nil {
@@ -91,7 +103,7 @@ func (c *conversion) addressType(t discoveryv1.AddressType) {
 
 // sliceEndpoints appends an endpoint for each address of one in a slice. They
 // all lead to the same process.
-func (c *conversion) sliceEndpoints(list []registry.Endpoint, path string, t discoveryv1.AddressType, o *discoveryv1.Endpoint) []registry.Endpoint {
+func (c *conversion) sliceEndpoints(list []registry.Endpoint, i int, t discoveryv1.AddressType, o *discoveryv1.Endpoint) []registry.Endpoint {
 	e := registry.Endpoint{
 		Hostname:    value(o.Hostname),
 		Node:        value(o.NodeName),
@@ -104,24 +116,21 @@ func (c *conversion) sliceEndpoints(list []registry.Endpoint, path string, t dis
 	if s := o.Conditions.Serving; s != nil {
 		e.Serving = *s
 	}
-	for i, text := range o.Addresses {
-		at := index(path+".addresses", i)
+	for j, text := range o.Addresses {
+		var ok bool
+		want := "an IP address"
 		if t == discoveryv1.AddressTypeFQDN {
-			e.Host = c.host(at, text)
+			want = "a DNS name"
+			e.Host, ok = hostName(text)
 		} else {
-			e.Addr = c.addr(at, text)
+			e.Addr, ok = parseAddr(text)
+		}
+		if !ok {
+			c.fail(index(index("endpoints", i)+".addresses", j), text, want)
 		}
 		list = append(list, e)
 	}
 	return list
-}
-
-func (c *conversion) host(path, text string) string {
-	host, ok := hostName(text)
-	if !ok {
-		c.fail(path, text, "a DNS name")
-	}
-	return host
 }
 
 // hostName returns a DNS name in lower case and without the dot at its end.

@@ -18,7 +18,7 @@ func (c *conversion) pod(meta registry.Meta, o *corev1.Pod) *registry.Pod {
 		Finished:    o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
 	}
 	if o.Status.HostIP != "" {
-		p.HostIP = c.addr("status.hostIP", o.Status.HostIP)
+		p.HostIP = c.addr(at("status.hostIP"), o.Status.HostIP)
 	}
 	c.podIPs(p, o)
 	for _, condition := range o.Status.Conditions {
@@ -32,7 +32,7 @@ func (c *conversion) pod(meta registry.Meta, o *corev1.Pod) *registry.Pod {
 			p.Ports = append(p.Ports, registry.ContainerPort{
 				Name:     port.Name,
 				Protocol: protocol(port.Protocol),
-				Port:     c.port(index(path, j)+".containerPort", port.ContainerPort),
+				Port:     c.port(in(path, j, ".containerPort"), port.ContainerPort),
 			})
 		}
 	}
@@ -42,16 +42,16 @@ func (c *conversion) pod(meta registry.Meta, o *corev1.Pod) *registry.Pod {
 // podIPs reads podIP, which came first, and podIPs, which repeats it.
 func (c *conversion) podIPs(p *registry.Pod, o *corev1.Pod) {
 	if o.Status.PodIP != "" {
-		p.IPs = c.appendAddr(p.IPs, "status.podIP", o.Status.PodIP)
+		p.IPs = c.appendAddr(p.IPs, at("status.podIP"), o.Status.PodIP)
 	}
 	for i, ip := range o.Status.PodIPs {
-		p.IPs = c.appendAddr(p.IPs, index("status.podIPs", i)+".ip", ip.IP)
+		p.IPs = c.appendAddr(p.IPs, in("status.podIPs", i, ".ip"), ip.IP)
 	}
 }
 
 // appendAddr appends an address that the list has not yet.
-func (c *conversion) appendAddr(list []netip.Addr, path, text string) []netip.Addr {
-	if a := c.addr(path, text); a.IsValid() && !slices.Contains(list, a) {
+func (c *conversion) appendAddr(list []netip.Addr, where place, text string) []netip.Addr {
+	if a := c.addr(where, text); a.IsValid() && !slices.Contains(list, a) {
 		return append(list, a)
 	}
 	return list
@@ -72,7 +72,7 @@ func (c *conversion) node(meta registry.Meta, o *corev1.Node) *registry.Node {
 	for _, t := range nodeAddressTypes {
 		for i, a := range o.Status.Addresses {
 			if a.Type == t {
-				n.IPs = c.appendAddr(n.IPs, index("status.addresses", i)+".address", a.Address)
+				n.IPs = c.appendAddr(n.IPs, in("status.addresses", i, ".address"), a.Address)
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func (c *conversion) serviceCIDR(meta registry.Meta, o *networkingv1.ServiceCIDR
 }
 
 func (c *conversion) ipAddress(meta registry.Meta, o *networkingv1.IPAddress) *registry.IPAddress {
-	a := &registry.IPAddress{Meta: meta, Addr: c.addr("metadata.name", meta.Name)}
+	a := &registry.IPAddress{Meta: meta, Addr: c.addr(at("metadata.name"), meta.Name)}
 	if parent := o.Spec.ParentRef; parent != nil && parent.Group == "" && parent.Resource == "services" && parent.Name != "" {
 		a.Service = registry.Key{Namespace: parent.Namespace, Name: parent.Name}
 	}

@@ -33,7 +33,7 @@ func (c *conversion) service(meta registry.Meta, o *corev1.Service) *registry.Se
 		ExternalName:        o.Spec.ExternalName,
 		Selector:            o.Spec.Selector,
 		ExternalLocal:       o.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
-		HealthCheckNodePort: c.optionalPort("spec.healthCheckNodePort", o.Spec.HealthCheckNodePort),
+		HealthCheckNodePort: c.optionalPort(at("spec.healthCheckNodePort"), o.Spec.HealthCheckNodePort),
 		PublishNotReady:     o.Spec.PublishNotReadyAddresses || o.Annotations[tolerateUnready] == "true",
 	}
 	if s.Type == "" {
@@ -49,7 +49,7 @@ func (c *conversion) service(meta registry.Meta, o *corev1.Service) *registry.Se
 	c.loadBalancer(s, o)
 	c.affinity(s, o)
 	for i := range o.Spec.Ports {
-		s.Ports = append(s.Ports, c.servicePort(index("spec.ports", i), &o.Spec.Ports[i]))
+		s.Ports = append(s.Ports, c.servicePort("spec.ports", i, &o.Spec.Ports[i]))
 	}
 	return s
 }
@@ -75,11 +75,11 @@ func (c *conversion) portalList(s *registry.Service, path string, texts []string
 			s.Headless, s.PortalIPs = true, nil
 			return
 		}
-		at := path
+		where := at(path)
 		if path == "spec.clusterIPs" {
-			at = index(path, i)
+			where = in(path, i, "")
 		}
-		if a := c.addr(at, text); a.IsValid() && !slices.Contains(s.PortalIPs, a) {
+		if a := c.addr(where, text); a.IsValid() && !slices.Contains(s.PortalIPs, a) {
 			s.PortalIPs = append(s.PortalIPs, a)
 		}
 	}
@@ -92,7 +92,7 @@ func (c *conversion) loadBalancer(s *registry.Service, o *corev1.Service) {
 		if ingress.IP == "" || ingress.IPMode != nil && *ingress.IPMode == corev1.LoadBalancerIPModeProxy {
 			continue
 		}
-		a := c.addr(index("status.loadBalancer.ingress", i)+".ip", ingress.IP)
+		a := c.addr(in("status.loadBalancer.ingress", i, ".ip"), ingress.IP)
 		if a.IsValid() && !slices.Contains(s.LoadBalancerIPs, a) {
 			s.LoadBalancerIPs = append(s.LoadBalancerIPs, a)
 		}
@@ -116,19 +116,19 @@ func (c *conversion) affinity(s *registry.Service, o *corev1.Service) {
 	s.AffinityTimeout = times(seconds, second)
 }
 
-func (c *conversion) servicePort(path string, p *corev1.ServicePort) registry.Port {
+func (c *conversion) servicePort(list string, i int, p *corev1.ServicePort) registry.Port {
 	return registry.Port{
 		Name:       p.Name,
 		Protocol:   protocol(p.Protocol),
-		Port:       c.port(path+".port", p.Port),
-		TargetPort: c.targetPort(path+".targetPort", p.TargetPort),
-		NodePort:   c.optionalPort(path+".nodePort", p.NodePort),
+		Port:       c.port(in(list, i, ".port"), p.Port),
+		TargetPort: c.targetPort(in(list, i, ".targetPort"), p.TargetPort),
+		NodePort:   c.optionalPort(in(list, i, ".nodePort"), p.NodePort),
 	}
 }
 
 // targetPort reads a port number or name. Zero and "" mean the service's own
 // port. A number may stand in a string.
-func (c *conversion) targetPort(path string, p intstr.IntOrString) string {
+func (c *conversion) targetPort(where place, p intstr.IntOrString) string {
 	if p.Type == intstr.String {
 		if !isNumber(p.StrVal) {
 			return p.StrVal
@@ -138,12 +138,12 @@ func (c *conversion) targetPort(path string, p intstr.IntOrString) string {
 		}
 		number, err := strconv.ParseUint(p.StrVal, 10, 16)
 		if err != nil {
-			c.fail(path, p.StrVal, wantPort)
+			c.fail(where.String(), p.StrVal, wantPort)
 			return ""
 		}
 		p.IntVal = int32(number)
 	}
-	if number := c.optionalPort(path, p.IntVal); number != 0 {
+	if number := c.optionalPort(where, p.IntVal); number != 0 {
 		return strconv.Itoa(int(number))
 	}
 	return ""

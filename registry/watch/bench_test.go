@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,8 +11,15 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 // fleet returns n services with five endpoints each, a hundred in a namespace.
@@ -97,27 +105,99 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-// BenchmarkList is a start from etcd: from Run to the first snapshot.
+// BenchmarkList is a start from an etcd of its own: from Run to the first
+// snapshot, of services with an EndpointSlice of five endpoints each.
 func BenchmarkList(b *testing.B) {
-	for _, size := range sizes {
-		b.Run(size.name, func(b *testing.B) {
-			_, client := startEtcd(b)
-			var ops []clientv3.Op
-			for i := range size.n {
-				name := fmt.Sprintf("s%d", i)
-				ops = append(ops, clientv3.OpPut(serviceKey(name), serviceValue(name, fmt.Sprintf("10.0.%d.%d", i>>8&0xff, i&0xff))),
-					clientv3.OpPut(endpointsKey(name), endpointsValue(name, "172.16.0.1:80", "172.16.0.2:80", "172.16.0.3:80", "172.16.0.4:80", "172.16.0.5:80")))
-			}
-			for batch := range slices.Chunk(ops, 100) {
-				do(b, client, batch...)
-			}
-			for b.Loop() {
-				h := start(b, client)
-				<-h.Ready()
-				b.StopTimer()
-				h.stop()
-				b.StartTimer()
-			}
+	for name, encode := range map[string]func(testing.TB, runtime.Object) string{"JSON": toJSON, "protobuf": toProtobuf} {
+		for _, size := range sizes {
+			b.Run(name+"/"+size.name, func(b *testing.B) {
+				client := connect(b, registrytest.Endpoints(registrytest.StartCluster(b, 1)...)...)
+				var ops []clientv3.Op
+				for i := range size.n {
+					service, slice := stored(i)
+					ns, name := service.Namespace, service.Name
+					ops = append(ops, clientv3.OpPut("/registry/services/specs/"+ns+"/"+name, encode(b, service)),
+						clientv3.OpPut("/registry/endpointslices/"+ns+"/"+slice.Name, encode(b, slice)))
+				}
+				for batch := range slices.Chunk(ops, 100) {
+					do(b, client, batch...)
+				}
+				for b.Loop() {
+					h := start(b, client)
+					<-h.Ready()
+					b.StopTimer()
+					h.stop()
+					if n := h.Snapshot().Count(registry.KindEndpointSlice); n != size.n {
+						b.Fatalf("%d slices, want %d", n, size.n)
+					}
+					b.StartTimer()
+				}
+			})
+		}
+	}
+}
+
+// stored returns a service and its slice as an apiserver stores them.
+func stored(i int) (*corev1.Service, *discoveryv1.EndpointSlice) {
+	meta := metav1.ObjectMeta{
+		Namespace: fmt.Sprintf("ns-%d", i/100), Name: fmt.Sprintf("service-%d", i),
+		UID: types.UID(fmt.Sprintf("0c5a6d9f-6b2e-4f8b-9f5e-%012x", i)), CreationTimestamp: metav1.Unix(1700000000, 0),
+		Labels:        map[string]string{"app": fmt.Sprintf("service-%d", i)},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: "Apply", APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(managed)}}},
+	}
+	ip := fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&0xff, i&0xff)
+	family := corev1.IPFamilyPolicySingleStack
+	service := &corev1.Service{TypeMeta: metav1.TypeMeta{Kind: "Service", APIVersion: "v1"}, ObjectMeta: meta, Spec: corev1.ServiceSpec{
+		Ports:    []corev1.ServicePort{{Name: "http", Protocol: "TCP", Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		Selector: meta.Labels, ClusterIP: ip, ClusterIPs: []string{ip}, Type: "ClusterIP", SessionAffinity: "None",
+		IPFamilies: []corev1.IPFamily{"IPv4"}, IPFamilyPolicy: &family,
+	}}
+	meta.Labels = map[string]string{
+		"app": meta.Name, "kubernetes.io/service-name": meta.Name,
+		"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+	}
+	meta.Name += "-x7k2p"
+	slice := &discoveryv1.EndpointSlice{
+		TypeMeta: metav1.TypeMeta{Kind: "EndpointSlice", APIVersion: "discovery.k8s.io/v1"}, ObjectMeta: meta, AddressType: "IPv4",
+		Ports: []discoveryv1.EndpointPort{{Name: new("http"), Protocol: new(corev1.ProtocolTCP), Port: new(int32(8080))}},
+	}
+	for j := range 5 {
+		a := 5*i + j
+		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
+			Addresses:  []string{fmt.Sprintf("172.%d.%d.%d", a>>16, a>>8&0xff, a&0xff)},
+			Conditions: discoveryv1.EndpointConditions{Ready: new(true), Serving: new(true), Terminating: new(false)},
+			NodeName:   new(fmt.Sprintf("node-%d", a%100)), Zone: new("zone-a"),
+			TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: meta.Namespace, Name: fmt.Sprintf("service-%d-7d4b9c6f5-%05x", i, a), UID: types.UID(fmt.Sprintf("0c5a6d9f-6b2e-4f8b-9f5e-%012x", a))},
 		})
 	}
+	return service, slice
+}
+
+// managed is what an apiserver notes about who wrote which field.
+const managed = `{"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:internalTrafficPolicy":{},"f:ports":{".":{},"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:name":{},"f:port":{},"f:protocol":{},"f:targetPort":{}}},"f:selector":{},"f:sessionAffinity":{},"f:type":{}}}`
+
+// toJSON returns what svcctl stores.
+func toJSON(b testing.TB, o runtime.Object) string {
+	m := o.DeepCopyObject()
+	m.(metav1.Object).SetManagedFields(nil)
+	text, err := json.Marshal(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(text)
+}
+
+// toProtobuf returns what an apiserver stores.
+func toProtobuf(b testing.TB, o runtime.Object) string {
+	raw, err := o.(interface{ Marshal() ([]byte, error) }).Marshal()
+	if err != nil {
+		b.Fatal(err)
+	}
+	version, kind := o.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
+	u := runtime.Unknown{TypeMeta: runtime.TypeMeta{APIVersion: version, Kind: kind}, Raw: raw}
+	value, err := u.Marshal()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return "k8s\x00" + string(value)
 }
