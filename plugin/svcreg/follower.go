@@ -36,6 +36,8 @@ type follower struct {
 	deadline <-chan time.Time // of the start
 	before   *follower        // who was in charge before a reload
 	started  time.Time
+	// secondaries are told of changes, if the server block transfers zones.
+	secondaries *notifier
 	// inherited is how current that was which was taken over from it, if it
 	// was.
 	inherited atomic.Pointer[time.Time]
@@ -100,6 +102,7 @@ func (f *follower) start() error {
 			log.Errorf("the registry is no longer followed: %v", err)
 		}
 	}()
+	f.secondaries.start(ctx)
 	f.deadline = time.After(f.options.startupTimeout)
 	f.before = running.add(f)
 	return nil
@@ -112,6 +115,7 @@ func (f *follower) notify(s *registry.Snapshot, changes *registry.Changes) {
 		f.notified, changes = true, nil
 	}
 	f.stanza.update(s, changes)
+	f.secondaries.wake()
 }
 
 // wait waits until the registry is known, but no longer than a start may take.
@@ -155,6 +159,7 @@ func (f *follower) stop() {
 	running.remove(f)
 	f.cancel()
 	<-f.done
+	f.secondaries.wait()
 	f.cancel = nil
 }
 

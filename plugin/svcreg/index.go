@@ -1,7 +1,6 @@
 package svcreg
 
 import (
-	"iter"
 	"net/netip"
 	"strings"
 
@@ -165,18 +164,6 @@ func (x *index) names(labels string) subject {
 		return x.zonal(k, s, below)
 	}
 	return n
-}
-
-// all yields every name in a forward zone that is there because of a service,
-// in the form with "svc", and what stands at it.
-func (x *index) all(zone string) iter.Seq2[string, subject] {
-	return func(yield func(string, subject) bool) {
-		for k, s := range x.services.All() {
-			if !s.all(canonical(k, zone), yield) {
-				return
-			}
-		}
-	}
 }
 
 // all yields a service's own name and those below it, but for those that are

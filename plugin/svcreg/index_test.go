@@ -23,7 +23,7 @@ func dump(x *index) map[string][]string {
 		if zone.sort == reverseZone {
 			continue
 		}
-		for name, n := range x.all(zone.name) {
+		for name, n := range x.all(&zone) {
 			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV} {
 				answer, extra := n.records(name, qtype, x.ttl)
 				all[name] = append(all[name], texts(append(answer, extra...))...)
@@ -160,8 +160,11 @@ func TestImpossibleNames(t *testing.T) {
 	h := newTestServer("cluster.local.")
 	h.update(registry.Build(1, objects...), nil)
 	want := []string{
+		"_dns._udp.good.ns.cluster.local.",
 		"_dns._udp.good.ns.svc.cluster.local.",
+		"_http._tcp.good.ns.cluster.local.",
 		"_http._tcp.good.ns.svc.cluster.local.",
+		"good.ns.cluster.local.",
 		"good.ns.svc.cluster.local.",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(dump(h.index.Load())))); diff != "" {

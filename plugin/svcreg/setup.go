@@ -8,6 +8,7 @@ import (
 	"github.com/coredns/caddy"
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/plugin"
+	"github.com/coredns/coredns/plugin/transfer"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -37,6 +38,9 @@ func setup(c *caddy.Controller) error {
 			f.where = whereOf(config, f.options)
 			f.stanza.tally = running.tally(f.where)
 			f.stanza.indexer = newIndexer(f.options, serverAddrs(config.ListenHosts))
+			if t, ok := config.Handler("transfer").(*transfer.Transfer); ok {
+				f.secondaries = newNotifier(f.stanza, t.Notify)
+			}
 		}
 		if err := followers.start(); err != nil {
 			return plugin.Error(pluginName, err)
