@@ -49,7 +49,7 @@ func (w *Watcher) lead(ctx context.Context) (lead, error) {
 		s, err = maintenance.Status(attempt, &etcdserverpb.StatusRequest{})
 		cancel()
 		if err == nil {
-			return lead{s.RaftAppliedIndex > 0, int64(s.RaftAppliedIndex) - s.Header.Revision}, nil //nolint:gosec // an index never gets near the limit
+			return lead{s.RaftAppliedIndex > 0, int64(s.RaftAppliedIndex) - s.Header.Revision}, nil
 		}
 		if !errors.Is(attempt.Err(), context.DeadlineExceeded) || ctx.Err() != nil {
 			break
