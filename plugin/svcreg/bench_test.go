@@ -35,11 +35,25 @@ func fleetKey(i int) registry.Key {
 	return registry.Key{Namespace: fmt.Sprintf("ns-%d", i/100), Name: fmt.Sprintf("service-%d", i)}
 }
 
+// withPod returns a registry with one pod more.
+func withPod(s *registry.Snapshot, namespace, addr string) *registry.Snapshot {
+	pod := &registry.Pod{
+		Meta: registry.Meta{Kind: registry.KindPod, Key: registry.Key{Namespace: namespace, Name: "pod"}},
+		IPs:  []netip.Addr{netip.MustParseAddr(addr)},
+	}
+	s, _ = s.Apply(2, registry.Put(pod))
+	return s
+}
+
 // BenchmarkServeDNS is one query of each sort among 10,000 services, without
 // the network and the packing, with whoami beside it.
 func BenchmarkServeDNS(b *testing.B) {
 	h := newTestServer(theZones...)
 	h.update(fleet(10_000), nil)
+	known := newTestServerOf(&options{zones: theZones, clients: clientsOf(b, "192.0.2.0/24 ns-43")})
+	known.update(fleet(10_000), nil)
+	pods := newTestServerOf(&options{zones: theZones, pods: podsVerified})
+	pods.update(withPod(fleet(10_000), "ns-43", "192.0.2.7"), nil)
 	for _, q := range []struct {
 		name, qname string
 		qtype       uint16
@@ -56,11 +70,17 @@ func BenchmarkServeDNS(b *testing.B) {
 		{"NODATA", "service-4321.ns-43.svc.cluster.local.", dns.TypeAAAA, h},
 		{"PTR", "225.16.0.10.in-addr.arpa.", dns.TypePTR, h},
 		{"PTR endpoint", "1.135.0.172.in-addr.arpa.", dns.TypePTR, h},
+		{"A of a known client", "service-4321.ns-43.svc.cluster.local.", dns.TypeA, known},
+		{"A bare", "service-4321.cluster.local.", dns.TypeA, known},
+		{"A bare to a pod", "service-4321.cluster.local.", dns.TypeA, pods},
+		{"A of a pod", "192-0-2-7.ns-43.pod.cluster.local.", dns.TypeA, pods},
+		{"SRV bare", "_http._tcp.service-4321.cluster.local.", dns.TypeSRV, known},
+		{"NXDOMAIN bare", "nothing.cluster.local.", dns.TypeA, known},
 		{"whoami", "example.org.", dns.TypeA, whoami.Whoami{}},
 	} {
 		b.Run(q.name, func(b *testing.B) {
 			r := new(dns.Msg).SetQuestion(q.qname, q.qtype)
-			w := &test.ResponseWriter{}
+			var w dns.ResponseWriter = remote{&test.ResponseWriter{}, udp("192.0.2.7")}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := q.h.ServeDNS(b.Context(), w, r); err != nil {

@@ -65,14 +65,14 @@ func (x *index) reverse(name string) subject {
 // portalName returns the name of the service that holds a portal IP, if it has
 // one.
 func (x *index) portalName(addr netip.Addr) pointers {
-	e := x.snapshot.ByPortalIP(addr)
-	if e == nil {
+	k, ok := x.snapshot.PortalIPHolder(addr)
+	if !ok {
 		return nil
 	}
-	if _, ok := x.services.Get(e.Key); !ok {
+	if _, ok := x.services.Get(k); !ok {
 		return nil
 	}
-	return short(canonical(e.Key, x.zones.primary))
+	return short(canonical(k, x.zones.primary))
 }
 
 // endpointNames returns the names that the endpoints at an address have in
