@@ -22,7 +22,9 @@ done
 
 {
 	echo "# COREDNS-SVCREG 7 \"\" \"svcreg $VERSION\" \"CoreDNS Plugins\""
-	sed -e '/^# /d' -e 's/^## .*/\U&/' -e 's/^\*svcreg\* - /coredns-svcreg - /' plugin/svcreg/README.md
+	# What stands in a list is indented by two spaces; go-md2man wants four.
+	sed -e '/^# /d' -e 's/^## .*/\U&/' -e 's/^\*svcreg\* - /coredns-svcreg - /' \
+		-e '/^~~~/,/^~~~/!s/^ \+/&&/' plugin/svcreg/README.md
 } >"$markdown"
 page coredns-svcreg.7
 
