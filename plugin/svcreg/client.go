@@ -89,27 +89,27 @@ func (x *index) clientNamespace(client netip.Addr) string {
 	if namespace := x.clients.namespace(client); namespace != "" {
 		return namespace
 	}
-	pod, _ := x.clientPod(client)
-	return pod.Namespace
+	return x.clientPod(client).Namespace
 }
 
-// clientPod returns which pod a client is, without its name if it can be one
-// of several in a namespace.
-func (x *index) clientPod(client netip.Addr) (pod registry.Key, ok bool) {
+// clientPod returns the pod that a client is, if it is one: only its namespace
+// where several of that namespace share the address, and neither where they
+// are of several namespaces.
+func (x *index) clientPod(client netip.Addr) (pod registry.Key) {
 	if x.podMode != podsVerified {
-		return pod, false
+		return pod
 	}
 	for k := range x.snapshot.PodKeysByIP(client) {
-		switch {
-		case !ok:
-			pod, ok = k, true
-		case k.Namespace != pod.Namespace:
-			return registry.Key{}, false
-		default:
+		switch pod.Namespace {
+		case "":
+			pod = k
+		case k.Namespace:
 			pod.Name = ""
+		default:
+			return registry.Key{}
 		}
 	}
-	return pod, ok
+	return pod
 }
 
 // open reports whether clients can have a name of their own where something

@@ -212,8 +212,7 @@ status: {phase: Running, podIP: 192.0.2.101}
 		"192.0.2.9":   {},
 	} {
 		x, addr := h.index.Load(), netip.MustParseAddr(client)
-		pod, _ := x.clientPod(addr)
-		got := registry.Key{Namespace: x.clientNamespace(addr), Name: pod.Name}
+		got := registry.Key{Namespace: x.clientNamespace(addr), Name: x.clientPod(addr).Name}
 		if got != want {
 			t.Errorf("%s: got %v, want %v", client, got, want)
 		}

@@ -59,7 +59,7 @@ func (h *handler) Metadata(ctx context.Context, state request.Request) context.C
 // zone, and its client.
 func (x *index) read(zone *zone, name, below string, client netip.Addr) *reading {
 	r := &reading{clientNamespace: x.clientNamespace(client)}
-	if pod, _ := x.clientPod(client); pod.Namespace == r.clientNamespace {
+	if pod := x.clientPod(client); pod.Namespace == r.clientNamespace {
 		r.clientPod = pod.Name
 	}
 	n := x.find(zone, name, below)

@@ -87,15 +87,12 @@ func parseDashed(label string) netip.Addr {
 
 func parseDashed4(label string) (addr netip.Addr, ok bool) {
 	var octets [4]byte
-	more := true
 	for i := range octets {
-		var text string
-		if text, label, more = strings.Cut(label, "-"); more != (i < 3) {
+		text, rest, more := strings.Cut(label, "-")
+		if octets[i], ok = parseOctet(text); !ok || more != (i < 3) {
 			return addr, false
 		}
-		if octets[i], ok = parseOctet(text); !ok {
-			return addr, false
-		}
+		label = rest
 	}
 	return netip.AddrFrom4(octets), true
 }

@@ -35,8 +35,9 @@ func (s *server) askFrom(client, name string) string {
 func (s *server) waitFrom(client, name, want string) {
 	s.t.Helper()
 	deadline := time.Now().Add(5 * time.Second)
-	for got := ""; ; time.Sleep(time.Millisecond) {
-		if got = s.askFrom(client, name); got == want {
+	for ; ; time.Sleep(time.Millisecond) {
+		got := s.askFrom(client, name)
+		if got == want {
 			return
 		}
 		if time.Now().After(deadline) {
