@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,6 +69,42 @@ func TestDNSRestartWithEtcdAway(t *testing.T) {
 			eventually(t, recovery, "DNS follows etcd", s.follows(true))
 			l.more()
 			l.check("return of etcd, " + test.name)
+		})
+	}
+}
+
+// The DNS server is told to read its Corefile again while etcd is away, with a
+// copy on disk or none: it goes on, and nobody notices. So it does after that.
+func TestDNSReloadWithEtcdAway(t *testing.T) {
+	t.Parallel()
+	for _, saved := range []bool{true, false} {
+		t.Run(map[bool]string{true: "file", false: "no file"}[saved], func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, 1)
+			corefile := s.corefile()
+			if !saved {
+				corefile = strings.Replace(corefile, "snapshot "+filepath.Join(s.dir, "snapshot"), "startup_timeout 100ms", 1)
+			}
+			s.startDNS(corefile)
+			s.members[0].Kill()
+			l := startQueries(t, s.host, always...)
+			l.more()
+			for i := range 3 {
+				s.dns.signal(syscall.SIGUSR1)
+				eventually(t, recovery, "it reloads", func() error {
+					return want(strings.Count(s.dns.output.String(), "Reloading complete"), i+1)
+				})
+				l.more()
+			}
+			eventually(t, recovery, "the metrics say that etcd is away", s.follows(false))
+			s.mustBeReady("after a reload")
+
+			s.members[0].Start()
+			s.write(0, "/registry", service("comes", "10.0.0.10"))
+			eventually(t, recovery, "what changed shows", asked(s.host, portal("comes", "10.0.0.10")))
+			eventually(t, recovery, "DNS follows etcd", s.follows(true))
+			l.more()
+			l.check("reload with etcd away")
 		})
 	}
 }
