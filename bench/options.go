@@ -31,6 +31,7 @@ type options struct {
 	endpoints int
 	parts     []string
 	json      bool
+	pods      bool
 	settings  measure.Settings
 
 	coredns, etcd, out, from string
@@ -69,6 +70,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	parts := flags.String("only", strings.Join(allParts, ","), "which `parts` to measure, with commas")
 	kinds := flags.String("kinds", "", "which `kinds` of questions to ask, with commas: "+kindList()+" (default all)")
 	encoding := flags.String("encoding", "protobuf", "how the registry's values are written: protobuf or json")
+	flags.BoolVar(&o.pods, "pods", false, "pods in the registry, too, and \"pods verified\" in the Corefiles")
 	flags.StringVar(&o.coredns, "coredns", "bin/bench-coredns", "the CoreDNS that has all plugins, built from bench/coredns")
 	flags.StringVar(&o.etcd, "etcd", "bin/etcd", "etcd")
 	flags.StringVar(&o.out, "out", "bin/results", "the `directory` for dns.md, dns.svg and dns.json")

@@ -22,7 +22,7 @@ import (
 // measure runs the parts that were chosen, at each size.
 func (o options) measure(ctx context.Context, log func(string, ...any)) (report.Results, error) {
 	r := report.Results{
-		Time: time.Now().UTC(), Machine: machine(), Services: o.sizes[0], Endpoints: o.endpoints, Encoding: "protobuf",
+		Time: time.Now().UTC(), Machine: machine(), Services: o.sizes[0], Endpoints: o.endpoints, Encoding: "protobuf", Pods: o.pods,
 	}
 	if o.json {
 		r.Encoding = "json"
@@ -50,7 +50,7 @@ func (o options) measure(ctx context.Context, log func(string, ...any)) (report.
 // only are run if all is set.
 func (o options) measureSize(ctx context.Context, size int, all bool, r *report.Results, log func(string, ...any)) (err error) {
 	l, err := lab.Open(ctx, lab.Config{
-		Fleet: fleet.Fleet{Services: size, Endpoints: o.endpoints}, CoreDNS: o.coredns, Etcd: o.etcd, JSON: o.json,
+		Fleet: fleet.Fleet{Services: size, Endpoints: o.endpoints}, CoreDNS: o.coredns, Etcd: o.etcd, JSON: o.json, Pods: o.pods,
 	})
 	defer func() { err = errors.Join(err, l.Close()) }()
 	if err != nil {

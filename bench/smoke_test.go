@@ -50,7 +50,7 @@ func TestRuns(t *testing.T) {
 func testQuick(t *testing.T, flags []string) {
 	out, tmp := t.TempDir(), t.TempDir()
 	t.Setenv("TMPDIR", tmp)
-	args := append([]string{"-quick", "-services", "60,40", "-rounds", "1", "-time", "100ms", "-samples", "3", "-out", out}, flags...)
+	args := append([]string{"-quick", "-pods", "-services", "60,40", "-rounds", "1", "-time", "100ms", "-samples", "3", "-out", out}, flags...)
 	if err := run(t.Context(), args, io.Discard, t.Output()); err != nil {
 		t.Fatal(err)
 	}

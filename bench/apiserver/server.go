@@ -31,6 +31,7 @@ func New() *Server {
 	for path, r := range map[string]*resource{
 		"/api/v1/namespaces":                       newResource("v1", "Namespace"),
 		"/api/v1/services":                         newResource("v1", "Service"),
+		"/api/v1/pods":                             newResource("v1", "Pod"),
 		"/apis/discovery.k8s.io/v1/endpointslices": newResource("discovery.k8s.io/v1", "EndpointSlice"),
 	} {
 		s.resources[r.kind] = r
@@ -39,7 +40,8 @@ func New() *Server {
 	return s
 }
 
-// ServeHTTP answers lists and watches of all namespaces' objects.
+// ServeHTTP answers lists and watches of all namespaces' objects. Selectors are
+// not looked at: every object is what is asked for.
 func (s *Server) ServeHTTP(w http.ResponseWriter, q *http.Request) { s.mux.ServeHTTP(w, q) }
 
 // Put creates or replaces an object. When it returns, the watches have the

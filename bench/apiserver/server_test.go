@@ -26,7 +26,7 @@ var small = fleet.Fleet{Services: 30, Endpoints: 2}
 func serve(t *testing.T) (*Server, *kubernetes.Clientset) {
 	t.Helper()
 	s := New()
-	for _, o := range kube.Objects(small) {
+	for _, o := range kube.Objects(small, true) {
 		if err := s.Put(o); err != nil {
 			t.Fatal(err)
 		}
@@ -57,13 +57,17 @@ func TestList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(services.Items) != 30 || len(slicesOf.Items) != 30 || len(namespaces.Items) != 1 {
-		t.Errorf("%d services, %d slices, %d namespaces", len(services.Items), len(slicesOf.Items), len(namespaces.Items))
+	pods, err := client.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pods.Items) != 60 || len(services.Items) != 30 || len(slicesOf.Items) != 30 || len(namespaces.Items) != 1 {
+		t.Errorf("%d pods, %d services, %d slices, %d namespaces", len(pods.Items), len(services.Items), len(slicesOf.Items), len(namespaces.Items))
 	}
 	if got := services.Items[4].Spec.ClusterIPs; !slices.Equal(got, []string{"10.96.0.5", "fd00:10:96::5"}) {
 		t.Errorf("the fifth service has %v", got)
 	}
-	if services.ResourceVersion != "61" {
+	if services.ResourceVersion != "121" {
 		t.Errorf("the list is of revision %s", services.ResourceVersion)
 	}
 }
@@ -74,12 +78,16 @@ func TestInformer(t *testing.T) {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	services := factory.Core().V1().Services().Lister()
 	endpoints := factory.Discovery().V1().EndpointSlices().Lister()
+	pods := factory.Core().V1().Pods().Informer()
 	factory.Start(t.Context().Done())
 	t.Cleanup(factory.Shutdown)
 	for kind, synced := range factory.WaitForCacheSync(t.Context().Done()) {
 		if !synced {
 			t.Fatalf("%v never synced", kind)
 		}
+	}
+	if n := len(pods.GetStore().List()); n != 60 {
+		t.Errorf("%d pods", n)
 	}
 	probe := small.Service(fleet.ProbePortal)
 	for n := range 20 {
@@ -131,14 +139,14 @@ func TestWatchFromRevision(t *testing.T) {
 	if err := s.Put(kube.Service(changed)); err != nil {
 		t.Fatal(err)
 	}
-	w, err := client.CoreV1().Services("").Watch(t.Context(), metav1.ListOptions{ResourceVersion: "61"})
+	w, err := client.CoreV1().Services("").Watch(t.Context(), metav1.ListOptions{ResourceVersion: "121"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Stop()
 	e := <-w.ResultChan()
 	service, ok := e.Object.(*corev1.Service)
-	if !ok || e.Type != "MODIFIED" || service.Name != changed.Name || service.ResourceVersion != "62" {
+	if !ok || e.Type != "MODIFIED" || service.Name != changed.Name || service.ResourceVersion != "122" {
 		t.Errorf("got %s %+v", e.Type, e.Object)
 	}
 }
@@ -146,7 +154,7 @@ func TestWatchFromRevision(t *testing.T) {
 // A watch ends when the time that the client gave is over.
 func TestWatchTimeout(t *testing.T) {
 	_, client := serve(t)
-	w, err := client.CoreV1().Namespaces().Watch(t.Context(), metav1.ListOptions{ResourceVersion: "61", TimeoutSeconds: new(int64(1))})
+	w, err := client.CoreV1().Namespaces().Watch(t.Context(), metav1.ListOptions{ResourceVersion: "121", TimeoutSeconds: new(int64(1))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +182,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, w.Code, tt.want)
 		}
 	}
-	if err := s.Put(&corev1.Pod{TypeMeta: metav1.TypeMeta{Kind: "Pod"}}); err == nil {
+	if err := s.Put(&corev1.Secret{TypeMeta: metav1.TypeMeta{Kind: "Secret"}}); err == nil {
 		t.Error("a kind that isn't served was accepted")
 	}
 }

@@ -118,6 +118,8 @@ func (r *resource) bookmark(revision uint64) ([]byte, error) {
 		o = &corev1.Namespace{ObjectMeta: meta}
 	case "Service":
 		o = &corev1.Service{ObjectMeta: meta}
+	case "Pod":
+		o = &corev1.Pod{ObjectMeta: meta}
 	default:
 		o = &discoveryv1.EndpointSlice{ObjectMeta: meta}
 	}

@@ -45,6 +45,7 @@ var prefixes = map[string]string{
 	"Namespace":     "namespaces",
 	"Service":       "services/specs",
 	"EndpointSlice": "endpointslices",
+	"Pod":           "pods",
 }
 
 // Key returns the etcd key of an object.

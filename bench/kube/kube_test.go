@@ -21,7 +21,7 @@ func TestSvcregReadsTheObjects(t *testing.T) {
 	}
 	for _, encode := range []func(Object) ([]byte, error){Protobuf, JSON} {
 		found := map[registry.Kind]int{}
-		for _, o := range Objects(f) {
+		for _, o := range Objects(f, true) {
 			value, err := encode(o)
 			if err != nil {
 				t.Fatal(err)
@@ -37,7 +37,7 @@ func TestSvcregReadsTheObjects(t *testing.T) {
 			found[ref.Kind]++
 			check(t, f, decoded)
 		}
-		want := map[registry.Kind]int{registry.KindNamespace: 1, registry.KindService: 10, registry.KindEndpointSlice: 10}
+		want := map[registry.Kind]int{registry.KindNamespace: 1, registry.KindService: 10, registry.KindEndpointSlice: 10, registry.KindPod: 30}
 		if diff := cmp.Diff(want, found); diff != "" {
 			t.Errorf("objects by kind (-want +got):\n%s", diff)
 		}
@@ -46,7 +46,7 @@ func TestSvcregReadsTheObjects(t *testing.T) {
 
 func TestUIDsDiffer(t *testing.T) {
 	seen := map[string]bool{}
-	for _, o := range Objects(fleet.Fleet{Services: 1000, Endpoints: 1}) {
+	for _, o := range Objects(fleet.Fleet{Services: 1000, Endpoints: 1}, true) {
 		if id := string(o.GetUID()); seen[id] || len(id) != 36 {
 			t.Fatalf("%s: uid %q", Key(o), id)
 		} else {
@@ -66,6 +66,10 @@ func check(t *testing.T, f fleet.Fleet, o registry.Object) {
 		}
 		if len(o.Selector) != 1 || len(o.Ports) != 1 || o.Ports[0].Name != fleet.PortName || o.Ports[0].Port != fleet.Port {
 			t.Errorf("%v: selector %v, ports %v", o.Ref(), o.Selector, o.Ports)
+		}
+	case *registry.Pod:
+		if len(o.IPs) != 1 || o.Node == "" || !o.Ready {
+			t.Errorf("%v: %+v", o.Ref(), o)
 		}
 	case *registry.Endpoints:
 		s := serviceNamed(t, f, o.Service.Name)

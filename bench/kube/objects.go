@@ -28,14 +28,20 @@ type Object interface {
 // created is when all objects were made. Nothing depends on it.
 var created = metav1.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC)
 
-// Objects returns all objects of a fleet: namespaces, services, slices.
-func Objects(f fleet.Fleet) []Object {
+// Objects returns the objects of a fleet: namespaces, services, slices, and
+// pods if they are wanted.
+func Objects(f fleet.Fleet, pods bool) []Object {
 	var list []Object
 	for _, name := range f.Namespaces() {
 		list = append(list, Namespace(name))
 	}
 	for s := range f.All() {
 		list = append(list, Service(s), Slice(s))
+		for i := range s.Endpoints {
+			if pods {
+				list = append(list, Pod(s, i))
+			}
+		}
 	}
 	return list
 }
@@ -122,9 +128,14 @@ func endpoint(s fleet.Service, i int, address string) discoveryv1.Endpoint {
 			Ready: new(true), Serving: new(true), Terminating: new(false),
 		},
 		TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: s.Namespace, Name: pod, UID: uid("pod", s.Namespace, pod)},
-		NodeName:  new(fmt.Sprintf("node-%03d", (s.Index+i)%250)),
+		NodeName:  new(node(s, i)),
 		Zone:      new("zone-" + string(rune('a'+i%3))),
 	}
+}
+
+// node returns the node that an endpoint runs on.
+func node(s fleet.Service, endpoint int) string {
+	return fmt.Sprintf("node-%03d", (s.Index+endpoint)%250)
 }
 
 func meta(name, namespace, kind string, labels map[string]string, manager, fields string) metav1.ObjectMeta {

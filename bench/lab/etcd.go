@@ -63,7 +63,7 @@ func (l *Lab) fillEtcd(ctx context.Context) error {
 		puts = puts[:0]
 		return err
 	}
-	for _, o := range kube.Objects(l.Fleet) {
+	for _, o := range kube.Objects(l.Fleet, l.Pods) {
 		value, err := l.encode(o)
 		if err != nil {
 			return err

@@ -30,6 +30,8 @@ type Config struct {
 	Etcd    string // etcd's program
 	// JSON says that etcd's values are JSON rather than protobuf.
 	JSON bool
+	// Pods says that there are pods, and that servers verify them.
+	Pods bool
 }
 
 // Lab is a running etcd and a running stand-in, filled with a fleet.
@@ -48,6 +50,7 @@ type Lab struct {
 // Open starts a lab. The caller closes it, also if there is an error.
 func Open(ctx context.Context, c Config) (*Lab, error) {
 	l := &Lab{Config: c, api: apiserver.New()}
+	l.sources.Pods = c.Pods
 	dir, err := os.MkdirTemp("", "svcreg-bench-")
 	if err != nil {
 		return l, err
@@ -94,7 +97,7 @@ func (l *Lab) startAPI(ctx context.Context) error {
 }
 
 func (l *Lab) fillAPI(context.Context) error {
-	for _, o := range kube.Objects(l.Fleet) {
+	for _, o := range kube.Objects(l.Fleet, l.Pods) {
 		if err := l.api.Put(o); err != nil {
 			return err
 		}

@@ -38,6 +38,8 @@ type Sources struct {
 	HostsFile    string
 	ZoneFile     string
 	SnapshotFile string
+	// Pods says that servers verify the names of pods.
+	Pods bool
 }
 
 // Answers tells whether a server has the fleet's services to answer with.
@@ -82,7 +84,7 @@ func (s Sources) stanza(name string, metrics netip.AddrPort) string {
 	case Etcd:
 		return "etcd cluster.local {\n\t\tpath " + skydns + "\n\t\tendpoint " + s.EtcdURL + "\n\t}"
 	case Kubernetes:
-		return "kubernetes " + zones + " {\n\t\tendpoint " + s.APIServerURL + "\n\t}"
+		return "kubernetes " + zones + " {\n\t\tendpoint " + s.APIServerURL + "\n" + s.pods() + "\t}"
 	case Svcreg:
 		return s.svcreg("")
 	case SvcregSnapshot:
@@ -94,5 +96,12 @@ func (s Sources) stanza(name string, metrics netip.AddrPort) string {
 }
 
 func (s Sources) svcreg(more string) string {
-	return "svcreg " + zones + " {\n\t\tendpoint " + s.EtcdURL + "\n" + more + "\t}"
+	return "svcreg " + zones + " {\n\t\tendpoint " + s.EtcdURL + "\n" + s.pods() + more + "\t}"
+}
+
+func (s Sources) pods() string {
+	if s.Pods {
+		return "\t\tpods verified\n"
+	}
+	return ""
 }

@@ -34,6 +34,15 @@ func TestCorefile(t *testing.T) {
 	}
 }
 
+func TestCorefileWithPods(t *testing.T) {
+	for _, peer := range []Peer{Kubernetes, Svcreg, SvcregSnapshot} {
+		text := peer.Corefile(Sources{Pods: true}, netip.AddrPort{}, netip.AddrPort{})
+		if strings.Count(text, "pods verified\n") != 1 {
+			t.Errorf("%s:\n%s", peer, text)
+		}
+	}
+}
+
 func TestKnows(t *testing.T) {
 	for _, tt := range []struct {
 		peer   Peer

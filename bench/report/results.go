@@ -18,6 +18,7 @@ type Results struct {
 	// Endpoints is how many each service has.
 	Endpoints  int          `json:"endpoints"`
 	Encoding   string       `json:"encoding"` // of etcd's values
+	Pods       bool         `json:"pods"`     // servers verify pods
 	Throughput []Throughput `json:"throughput,omitempty"`
 	Memory     []Memory     `json:"memory,omitempty"`
 	Start      []Start      `json:"start,omitempty"`

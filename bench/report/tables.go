@@ -14,8 +14,8 @@ import (
 // Markdown shows results as tables.
 func Markdown(r Results) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# svcreg beside its peers: DNS\n\n%d services × %d endpoints, etcd values in %s. %s\n%s, %d cores, Linux %s, %s, CoreDNS %s.\n",
-		r.Services, r.Endpoints, r.Encoding, r.Time.Format(time.DateOnly),
+	fmt.Fprintf(&b, "# svcreg beside its peers: DNS\n\n%d services × %d endpoints, %setcd values in %s. %s\n%s, %d cores, Linux %s, %s, CoreDNS %s.\n",
+		r.Services, r.Endpoints, map[bool]string{true: "pods verified, "}[r.Pods], r.Encoding, r.Time.Format(time.DateOnly),
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Go, r.Machine.CoreDNS)
 	section(&b, len(r.Throughput), "Queries a second, server-bound",
 		"One core for the server, another for dnsperf. Medians; ratios of rounds that were run next to each other.", serverBound(r))
