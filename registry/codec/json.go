@@ -47,6 +47,14 @@ func (c *conversion) readJSON(value []byte) *source {
 		c.failWith(fmt.Errorf("%s: want a JSON object or Kubernetes protobuf", printable(string(value))))
 		return nil
 	}
+	if src := c.quick(value); src != nil {
+		return src
+	}
+	return c.readAnyJSON(value)
+}
+
+// readAnyJSON reads a value of any version.
+func (c *conversion) readAnyJSON(value []byte) *source {
 	if src := c.readToday(value); src != nil {
 		return src
 	}
