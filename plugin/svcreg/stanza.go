@@ -48,6 +48,9 @@ func (s *stanza) serve(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, zo
 	case x == nil:
 		s.tally.count(failed)
 		return true, dns.RcodeServerFailure, nil // nobody can say yet what exists
+	case r.Opcode != dns.OpcodeQuery: // a NOTIFY: the zones have no other primary
+		s.tally.count(refused)
+		return true, dns.RcodeNotImplemented, nil
 	case q.Qclass != dns.ClassINET, q.Qtype == dns.TypeAXFR, q.Qtype == dns.TypeIXFR:
 		s.tally.count(refused)
 		return true, dns.RcodeRefused, nil
