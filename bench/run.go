@@ -58,16 +58,16 @@ func (o options) measureSize(ctx context.Context, size int, all bool, r *report.
 	}
 	m := &measure.Measurer{Lab: l, Settings: o.settings, Log: log}
 	return errors.Join(
-		part(o, ctx, memory, true, &r.Memory, m.Memory),
-		part(o, ctx, start, true, &r.Start, m.Start),
-		part(o, ctx, serverBound, all, &r.Throughput, m.ServerBound),
-		part(o, ctx, unpinned, all, &r.Throughput, m.Unpinned),
-		part(o, ctx, change, all, &r.Change, m.Change),
+		part(ctx, o, memory, true, &r.Memory, m.Memory),
+		part(ctx, o, start, true, &r.Start, m.Start),
+		part(ctx, o, serverBound, all, &r.Throughput, m.ServerBound),
+		part(ctx, o, unpinned, all, &r.Throughput, m.Unpinned),
+		part(ctx, o, change, all, &r.Change, m.Change),
 	)
 }
 
 // part appends what a measure finds, if it was asked for.
-func part[T any](o options, ctx context.Context, name string, wanted bool, into *[]T, run func(context.Context) ([]T, error)) error {
+func part[T any](ctx context.Context, o options, name string, wanted bool, into *[]T, run func(context.Context) ([]T, error)) error {
 	if !wanted || !slices.Contains(o.parts, name) || ctx.Err() != nil {
 		return ctx.Err()
 	}

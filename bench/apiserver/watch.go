@@ -37,7 +37,7 @@ func (s *Server) watch(w http.ResponseWriter, q *http.Request, r *resource) {
 	w.Header().Set("Content-Type", contentType+";stream=watch")
 	out := http.NewResponseController(w)
 	for {
-		if _, err := w.Write(bytes.Join(frames, nil)); err != nil {
+		if _, err := w.Write(bytes.Join(frames, nil)); err != nil { //nolint:gosec // protobuf of our own objects, for no browser
 			return
 		}
 		if err := out.Flush(); err != nil {

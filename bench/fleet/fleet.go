@@ -25,8 +25,10 @@ const (
 	period        = 10
 	dualStackTurn = 4
 	headlessTurn  = 9
-	// ProbePortal and ProbeHeadless are the services whose changes are
-	// timed. No other change touches them.
+)
+
+// The services whose changes are timed. No other change touches them.
+const (
 	ProbePortal   = 0
 	ProbeHeadless = headlessTurn
 )

@@ -52,7 +52,7 @@ func (l *Lab) serve(ctx context.Context, p peers.Peer, s peers.Sources, core int
 // it before its server.
 func freePort() netip.AddrPort {
 	for {
-		address := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(20000+rand.IntN(12000))) //nolint:gosec // any port
+		address := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(20000+rand.IntN(12000)))
 		if free("udp", address) && free("tcp", address) {
 			return address
 		}

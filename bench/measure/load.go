@@ -94,17 +94,10 @@ func (m *Measurer) churnOne(ctx context.Context, w int, write lab.Write, count *
 		if i == fleet.ProbePortal || i == fleet.ProbeHeadless {
 			continue
 		}
-		if err := write(ctx, kube.Slice(m.Lab.Fleet.Service(i).Churned(n))); err != nil {
-			return ignoreEnd(ctx, err)
+		err := write(ctx, kube.Slice(m.Lab.Fleet.Service(i).Churned(n)))
+		if ctx.Err() == nil && err != nil {
+			return err
 		}
 		count.Add(1)
 	}
-}
-
-// ignoreEnd returns an error unless it only says that ctx has ended.
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }

@@ -3,6 +3,7 @@ package peers
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -58,12 +59,9 @@ func SkyDNS(f fleet.Fleet) iter.Seq2[string, string] {
 
 // SkyDNSKey returns the key of a service's record.
 func SkyDNSKey(s fleet.Service) string {
-	key := skydns
 	labels := dns.SplitDomainName(s.DNSName())
-	for i := range labels {
-		key += "/" + labels[len(labels)-1-i]
-	}
-	return key
+	slices.Reverse(labels)
+	return skydns + "/" + strings.Join(labels, "/")
 }
 
 // SkyDNSValue returns the record of a service that isn't headless.
