@@ -145,7 +145,7 @@ func (x *index) schema(below string) subject {
 func (x *index) names(labels string) subject {
 	labels, namespace := cutLabel(labels)
 	below, name := cutLabel(labels)
-	if name == "" {
+	if labels == "" {
 		if namespace == "" || x.hasNamespace(namespace) {
 			return hollow
 		}
@@ -195,7 +195,8 @@ func canonical(k registry.Key, zone string) string {
 }
 
 // cutLabel cuts the last label off. It knows no escaped dots: the registry's
-// names have none, and a part of such a label is never one of them.
+// names have none, and a part of such a label is never one of them. That part
+// may be empty: only where nothing is left to cut there is no label.
 func cutLabel(labels string) (rest, last string) {
 	i := strings.LastIndexByte(labels, '.')
 	return labels[:max(i, 0)], labels[i+1:]

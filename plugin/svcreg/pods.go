@@ -36,7 +36,7 @@ func (o *options) setPods(args []string) error {
 func (x *index) pod(labels string) subject {
 	label, namespace := cutLabel(labels)
 	switch {
-	case namespace == "":
+	case labels == "":
 		return hollow
 	case !x.hasPods(namespace):
 		return nil

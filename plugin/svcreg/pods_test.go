@@ -108,6 +108,7 @@ func TestPodsInsecure(t *testing.T) {
 		{"192-0-2-1.nowhere.pod.cluster.local.", dns.TypeA, nxDomain},
 		{"nowhere.pod.cluster.local.", dns.TypeA, nxDomain},
 		{"blah.my-ns.pod.cluster.local.", dns.TypeA, nxDomain},
+		{`x\..pod.cluster.local.`, dns.TypeA, nxDomain}, // a label that ends with a dot
 		{"192-0-2-1.my-ns.pod.my-ns.cluster.local.", dns.TypeA, nxDomain},
 		{"a.192-0-2-1.my-ns.pod.cluster.local.", dns.TypeA, nxDomain},
 		{"_http._tcp.192-0-2-1.my-ns.pod.cluster.local.", dns.TypeSRV, nxDomain},

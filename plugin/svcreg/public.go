@@ -85,7 +85,7 @@ func (p *public) find(below string) subject {
 func (p *public) names(labels string) subject {
 	labels, namespace := cutLabel(labels)
 	below, name := cutLabel(labels)
-	if name == "" {
+	if labels == "" {
 		if n, _ := p.namespaces.Get(namespace); n > 0 || namespace == "" {
 			return hollow
 		}

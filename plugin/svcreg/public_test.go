@@ -95,6 +95,7 @@ func TestPublicZones(t *testing.T) {
 			"_http._tcp.shop.my-ns.svc.example.org. 5 IN SRV 0 100 80 shop.my-ns.svc.example.org.",
 			"extra: shop.my-ns.svc.example.org. 5 IN A 203.0.113.1", "extra: shop.my-ns.svc.example.org. 5 IN A 203.0.113.2",
 			"extra: shop.my-ns.svc.example.org. 5 IN AAAA 2001:db8:1::1")},
+		{`x\..my-ns.example.org.`, dns.TypeA, absent}, // a label that ends with a dot
 		{"_http._tcp." + shop, dns.TypeA, empty},
 		{"_tcp." + shop, dns.TypeSRV, empty},
 		{"_dns._udp." + shop, dns.TypeSRV, absent},
