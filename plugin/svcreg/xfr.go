@@ -11,13 +11,13 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-var _ transfer.Transferer = (*handler)(nil)
+var _ transfer.Transferer = (*handler)(nil) //nolint:misspell // it is called that
 
 // transferBatch is about how many records go to the transfer plugin at once.
 const transferBatch = 500
 
-// Transfer implements transfer.Transferer: all records of a zone at one
-// revision of the registry, or its SOA record alone for whoever has that
+// Transfer implements the transfer plugin's interface: all records of a zone
+// at one revision of the registry, or its SOA record alone for whoever has that
 // serial, or a later one, already. A zone whose registry isn't known yet is an
 // error. Whoever calls must read the channel to its end, as transfer does even
 // when the client has gone.
