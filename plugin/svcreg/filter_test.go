@@ -356,7 +356,8 @@ func exposedOf(s *registry.Snapshot, f *filter) *registry.Snapshot {
 		m := o.Metadata()
 		switch {
 		case m.Kind == registry.KindNamespace && !shown(m.Name):
-		case m.Kind == registry.KindService && !(shown(m.Namespace) && (f.labels == nil || f.labels.Matches(labels.Set(m.Labels)))):
+		case m.Kind == registry.KindService && !shown(m.Namespace):
+		case m.Kind == registry.KindService && f.labels != nil && !f.labels.Matches(labels.Set(m.Labels)):
 		default:
 			objects = append(objects, o)
 		}
