@@ -1,6 +1,9 @@
 package registry
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -122,6 +125,20 @@ func TestRecordIsSmall(t *testing.T) {
 		if n := len(Pack(test.object).Data()); n > test.most {
 			t.Errorf("%v has %d bytes, want at most %d", test.object.Ref(), n, test.most)
 		}
+	}
+}
+
+// Records stand in files. Where this fails, count up the format's version in
+// package watch, then put the new sum here.
+func TestRecordsAreWhatTheyWere(t *testing.T) {
+	sum := sha256.New()
+	for _, o := range append(samples(t), variety()...) {
+		_, _ = io.WriteString(sum, Pack(o).Data()+"\n")
+	}
+	_, _ = io.WriteString(sum, strings.Join(common[:], "\n"))
+	const want = "f1ad07b5ad7acf24"
+	if got := hex.EncodeToString(sum.Sum(nil)[:8]); got != want {
+		t.Errorf("the sum is %s, want %s", got, want)
 	}
 }
 

@@ -28,7 +28,7 @@ var defaultTiming = timing{
 	silence:    3 * time.Second,
 	pauseLeast: 20 * time.Millisecond,
 	pauseMost:  2 * time.Second,
-	pageSize:   500,
+	pageSize:   1000,
 }
 
 // follow lists and watches, over and over, until ctx ends.
