@@ -23,7 +23,7 @@ import (
 // CoreDNS would take minutes. SVCREG_ALL_PLUGINS=1 keeps that.
 var keep = []string{
 	"root", "reload", "bind", "debug", "ready", "health", "prometheus", "errors", "log",
-	"loadbalance", "rewrite", "cache", "hosts", "file", "forward",
+	"loadbalance", "rewrite", "dnssec", "cache", "hosts", "file", "forward",
 }
 
 // The README's lines put svcreg into the stock CoreDNS by its plugin.cfg.
@@ -55,6 +55,7 @@ func TestCustomCoreDNS(t *testing.T) {
 		wantPlugin(t, binary, plugin)
 	}
 	serves(t, binary)
+	signs(t, binary)
 }
 
 // So does the README's program.
