@@ -153,7 +153,7 @@ func (u *update) namespace(name string) string {
 // count keeps how much there is in the namespace of an object that comes or
 // goes.
 func (u *update) count(r Record, old string) {
-	n := 0
+	var n int
 	switch {
 	case old == "":
 		n = 1
@@ -205,9 +205,7 @@ func (u *update) reindex(r Record, old string) {
 func (u *update) regroup(slice Key, old, now string) {
 	from, to := u.servedBy(slice, old), u.servedBy(slice, now)
 	u.slicesOf = u.slicesOf.move(u.owner, slice, from, to)
-	for _, k := range slices.Concat(from, to) {
-		u.touched.Services = append(u.touched.Services, k)
-	}
+	u.touched.Services = append(append(u.touched.Services, from...), to...)
 }
 
 // servedBy returns which service a slice serves, if it serves one.

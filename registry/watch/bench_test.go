@@ -143,7 +143,7 @@ func stored(i int) (*corev1.Service, *discoveryv1.EndpointSlice) {
 		Namespace: fmt.Sprintf("ns-%d", i/100), Name: fmt.Sprintf("service-%d", i),
 		UID: types.UID(fmt.Sprintf("0c5a6d9f-6b2e-4f8b-9f5e-%012x", i)), CreationTimestamp: metav1.Unix(1700000000, 0),
 		Labels:        map[string]string{"app": fmt.Sprintf("service-%d", i)},
-		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: "Apply", APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(managed)}}},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl", Operation: "Apply", APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(managed)}},
 	}
 	ip := fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&0xff, i&0xff)
 	family := corev1.IPFamilyPolicySingleStack
