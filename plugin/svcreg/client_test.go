@@ -217,6 +217,10 @@ status: {phase: Running, podIP: 192.0.2.101}
 			t.Errorf("%s: got %v, want %v", client, got, want)
 		}
 	}
+	known := newTestServerOf(&options{zones: theZones, pods: podsVerified}) // without networks
+	if known.update(registrytest.Snapshot(t, podManifests), nil); known.clientNamespace(remote{client: udp("2001:db8::1%eth0")}) != "my-ns" {
+		t.Error("a pod's namespace is not known")
+	}
 	h.podMode = podsInsecure
 	if got := h.index.Load().clientNamespace(netip.MustParseAddr("192.0.2.1")); got != "" {
 		t.Errorf("without verified pods a client is in %s", got)
