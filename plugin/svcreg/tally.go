@@ -69,10 +69,12 @@ func newProgramming() *prometheus.HistogramVec {
 func (f *follower) measure(before *registry.Snapshot, changes []registry.Change, received time.Time) {
 	now, after := time.Now(), f.watcher.Snapshot()
 	for _, c := range changes {
-		if kind := serviceKind(served(c, before, after)); kind != "" {
-			begun := f.begun(c, before, received)
-			f.stanza.tally.programming.WithLabelValues(f.where.labels(kind)...).Observe(now.Sub(begun).Seconds())
+		e := served(c, before, after)
+		if e == nil || !f.stanza.filter.service(e) || !f.stanza.filter.namespace(after, e.Namespace) {
+			continue // nothing that is served
 		}
+		begun := f.begun(c, before, received)
+		f.stanza.tally.programming.WithLabelValues(f.where.labels(serviceKind(e))...).Observe(now.Sub(begun).Seconds())
 	}
 }
 
@@ -98,8 +100,7 @@ func served(c registry.Change, before, after *registry.Snapshot) *registry.Entry
 	return before.Service(k)
 }
 
-// serviceKind returns what upstream calls a kind of service, or nothing for
-// none.
+// serviceKind returns what upstream calls a kind of service; nothing for none.
 func serviceKind(e *registry.Entry) string {
 	switch {
 	case e == nil:

@@ -55,7 +55,8 @@ func TestRequestsAreCounted(t *testing.T) {
 func TestTalliesOutliveStanzas(t *testing.T) {
 	r := &runningFollowers{tallies: map[where]*tally{}}
 	a, b := where{zone: "a."}, where{zone: "b."}
-	if r.tally(a) != r.tally(a) || r.tally(a) == r.tally(b) {
+	first, again, other := r.tally(a), r.tally(a), r.tally(b)
+	if first != again || first == other {
 		t.Error("want one tally for each stanza")
 	}
 }

@@ -95,7 +95,7 @@ func TestRequestMetrics(t *testing.T) {
 func TestProgrammingMetrics(t *testing.T) {
 	etcd := startRegistry(t)
 	etcd.put("specs/my-ns/listed", service("listed", "10.0.0.10"))
-	start(t, corefile(etcd.Endpoint(), ""))
+	start(t, corefile(etcd.Endpoint(), "namespaces my-ns"))
 	eventually(t, "following", func() bool { n, _ := number(t, "synced"); return n == 1 })
 
 	v1 := func(name, spec string) {
@@ -117,6 +117,7 @@ func TestProgrammingMetrics(t *testing.T) {
 	slice("by-hand", "")
 	v1("outside", `"type": "ExternalName", "externalName": "www.example.org"`)
 	etcd.put("endpoints/my-ns/nobody", endpoints("nobody", "192.0.2.1:80")) // of no service
+	etcd.put("specs/other-ns/hidden", service("hidden", "10.0.0.12"))       // not served
 	began := time.Now().Add(-time.Millisecond)
 	time.Sleep(time.Until(began.Add(50 * time.Millisecond))) // the endpoints controller takes its time
 	slice("selected", fmt.Sprintf(`"endpoints.kubernetes.io/last-change-trigger-time": %q`, began.Format(time.RFC3339Nano)))
