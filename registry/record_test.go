@@ -150,6 +150,10 @@ func TestRecordRefusesDamage(t *testing.T) {
 				t.Errorf("%v: the first %d of %d bytes are taken for all", r.Ref, i, len(r.data))
 			}
 		}
+		huge := strings.Repeat("\xff", 8) + "\x7f" // a length, perhaps: nothing may be made of that size
+		for i := range len(r.data) {
+			_, _ = NewRecord(r.Ref, r.data[:i]+huge)
+		}
 		if _, err := NewRecord(r.Ref, r.data+"\x00"); err == nil {
 			t.Errorf("%v: a byte more is taken", r.Ref)
 		}
