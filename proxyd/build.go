@@ -72,7 +72,11 @@ func (c *Config) policy() (*policy, error) {
 		return nil, err
 	}
 	return &policy{
-		Policy:    rules.Policy{PublicRanges: c.PublicIPRanges, NodeName: name, Zone: c.NodeZone},
+		Policy: rules.Policy{
+			PublicRanges: c.PublicIPRanges, NodeName: name, Zone: c.NodeZone, NoSources: true,
+			ClusterCIDRs: c.ClusterCIDRs, MasqueradeAll: c.MasqueradeAll,
+		},
+		anyZone:   c.NodeZone == "",
 		listening: func() (sockets, error) { return node.Listening() },
 		logger:    c.logger(),
 	}, nil

@@ -30,12 +30,17 @@ func (f *staleFlows) note(old, now *rules.Ruleset, changed []rules.Frontend) {
 		}
 		before, _ := old.Lookup(at)
 		after, _ := now.Lookup(at)
-		if len(before.Backends) == 0 || slices.ContainsFunc(before.Backends, func(b netip.AddrPort) bool {
-			return !slices.Contains(after.Backends, b)
-		}) {
+		if lost(before.Target, &after) || before.Outside != nil && lost(*before.Outside, &after) {
 			f.add(at)
 		}
 	}
+}
+
+// lost reports whether what went to a target may be where a rule sends nothing.
+func lost(before rules.Target, after *rules.Rule) bool {
+	return len(before.Backends) == 0 || slices.ContainsFunc(before.Backends, func(b rules.Backend) bool {
+		return !after.Sends(b.AddrPort)
+	})
 }
 
 // recompiled adds all UDP frontends, of a ruleset that another replaced too.
@@ -58,6 +63,11 @@ func (f *staleFlows) add(at rules.Frontend) {
 	f.pending[at] = struct{}{}
 }
 
+func (f *staleFlows) has(at rules.Frontend) bool {
+	_, ok := f.pending[at]
+	return ok
+}
+
 // delete makes the kernel forget the flows of those frontends that go where the
 // ruleset sends nothing. Where that fails they stay to be deleted. Call it when
 // the ruleset stands in the kernel: sooner, a flow might come back as it was.
@@ -67,10 +77,11 @@ func (f *staleFlows) delete(r *rules.Ruleset, portal []netip.Prefix) error {
 	}
 	n, err := f.deleteUDP(func(to, server netip.AddrPort) bool {
 		at := rules.Frontend{Addr: to.Addr(), Protocol: registry.UDP, Port: to.Port()}
-		rule, ok := r.Lookup(at)
-		_, pending := f.pending[at]
+		resolved := r.Resolve(at)
+		rule, ok := r.Lookup(resolved)
+		pending := f.has(at) || f.has(resolved)
 		orphan := !ok && to != server && contains(portal, to.Addr())
-		return (pending || f.all && (ok || orphan)) && !slices.Contains(rule.Backends, server)
+		return (pending || f.all && (ok || orphan)) && !rule.Sends(server)
 	})
 	f.deleted(n)
 	if err == nil {

@@ -19,11 +19,13 @@ type sockets interface {
 // which of the ports that services want on them are taken.
 type policy struct {
 	rules.Policy
+	// anyZone says that the node's zone is that of its Node object.
+	anyZone bool
 	// listening is node.Listening.
 	listening func() (sockets, error)
 	logger    *slog.Logger
 
-	// wanted are the public frontends of services at the node's addresses.
+	// wanted are the frontends that services want at the node's addresses.
 	wanted map[registry.Key][]rules.Frontend
 	// stale says that the sockets must be looked at again.
 	stale bool
@@ -56,23 +58,34 @@ func (p *policy) take(n *news, s *registry.Snapshot) bool {
 			p.want(k, s.Service(k))
 		}
 	}
-	return p.occupy() || moved
+	rezoned := p.rezone(s)
+	return p.occupy() || moved || rezoned
 }
 
-// want notes the public frontends of one service at the node's addresses.
+// rezone takes the node's zone from its Node object, where nobody said which
+// it is and there is one, and reports whether it changed.
+func (p *policy) rezone(s *registry.Snapshot) bool {
+	if !p.anyZone {
+		return false
+	}
+	zone := ""
+	if n := s.Node(p.NodeName); n != nil {
+		zone = n.Zone
+	}
+	changed := zone != p.Zone
+	p.Zone = zone
+	return changed
+}
+
+// want notes the frontends that one service wants at the node's addresses.
 func (p *policy) want(k registry.Key, e *registry.Entry) {
 	delete(p.wanted, k)
 	if e == nil {
 		return
 	}
-	for _, addr := range slices.Concat(e.PublicIPs, e.LoadBalancerIPs) {
-		if !slices.Contains(p.NodeAddrs, addr.Unmap()) {
-			continue
-		}
-		for _, port := range e.Ports {
-			p.wanted[k] = append(p.wanted[k], rules.Frontend{Addr: addr.Unmap(), Protocol: port.Protocol, Port: port.Port})
-			p.stale = true
-		}
+	if own := p.OwnFrontends(e); len(own) > 0 {
+		p.wanted[k] = own
+		p.stale = true
 	}
 }
 

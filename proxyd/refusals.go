@@ -15,13 +15,30 @@ func (have *refusalLog) compare(logger *slog.Logger, now []rules.Refusal) {
 	for _, r := range now {
 		next[r] = struct{}{}
 		if _, known := (*have)[r]; !known {
-			logger.Warn("address refused", "service", r.Service.String(), "frontend", r.Frontend.String(), "reason", r.Reason)
+			logger.Warn(what(r)+" refused", append(of(r), "reason", r.Reason)...)
 		}
 	}
 	for r := range *have {
 		if _, still := next[r]; !still {
-			logger.Info("address refused no more", "service", r.Service.String(), "frontend", r.Frontend.String())
+			logger.Info(what(r)+" refused no more", of(r)...)
 		}
 	}
 	*have = next
+}
+
+// what names what a service doesn't get.
+func what(r rules.Refusal) string {
+	if r.Frontend == (rules.Frontend{}) {
+		return "setting"
+	}
+	return "address"
+}
+
+// of returns what the log says of any refusal.
+func of(r rules.Refusal) []any {
+	fields := []any{"service", r.Service.String()}
+	if r.Frontend != (rules.Frontend{}) {
+		fields = append(fields, "frontend", r.Frontend.String())
+	}
+	return fields
 }

@@ -43,7 +43,7 @@ func Render(ctx context.Context, w io.Writer, c Config, files ...string) error {
 	policy.take(&news{addrs: addrs, moved: true}, snapshot)
 	ruleset := rules.Compile(snapshot, policy.Policy)
 	for _, r := range ruleset.Refusals() {
-		if _, err := fmt.Fprintf(w, "# refused: %v: %v: %s\n", r.Service, r.Frontend, r.Reason); err != nil {
+		if _, err := fmt.Fprintf(w, "# refused: %v\n", r); err != nil {
 			return err
 		}
 	}

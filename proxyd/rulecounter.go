@@ -10,7 +10,7 @@ import (
 )
 
 var rulesDesc = prometheus.NewDesc(namespace+"_rules",
-	"Addresses, protocols and ports of services that stand in the kernel: those of portal IPs, of public addresses, and of either those that refuse connections for want of endpoints.",
+	"Addresses, protocols and ports of services that stand in the kernel: those of portal IPs, of public addresses and of node ports, and of all of them those that refuse or drop connections for want of endpoints.",
 	[]string{"kind"}, nil)
 
 // ruleCounter counts rules by their kind when the metrics are asked for, and
@@ -39,18 +39,24 @@ func (c *ruleCounter) Collect(out chan<- prometheus.Metric) {
 }
 
 func countRules(r *rules.Ruleset) map[string]int {
-	counts := map[string]int{"portal": 0, "public": 0, "refusing": 0}
+	counts := map[string]int{"portal": 0, "public": 0, "nodeport": 0, "refusing": 0, "dropping": 0}
 	if r == nil {
 		return counts
 	}
 	for rule := range r.Rules() {
 		switch {
-		case rule.Masquerade:
+		case rule.IsNodePort():
+			counts["nodeport"]++
+		case rule.External:
 			counts["public"]++
 		default:
 			counts["portal"]++
 		}
-		if len(rule.Backends) == 0 {
+		switch {
+		case len(rule.Backends) > 0:
+		case rule.Drop:
+			counts["dropping"]++
+		default:
 			counts["refusing"]++
 		}
 	}

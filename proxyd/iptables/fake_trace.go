@@ -24,7 +24,7 @@ type Outcome struct {
 	// To is where the packet goes, translated or not.
 	To netip.AddrPort
 	// Refused says that it is answered with a refusal instead, and How with
-	// which.
+	// which; "drop" is none at all.
 	Refused bool
 	How     string
 	// Masqueraded says that its source becomes the node.
@@ -174,6 +174,8 @@ func (w walk) end(r fakeRule, f *flight) {
 		f.masqueraded = true
 	case "REJECT":
 		f.refused = r.arguments["--reject-with"]
+	case "DROP":
+		f.refused = "drop"
 	case "ACCEPT":
 	default:
 		panic(fmt.Sprintf("the fake knows no target %q", r.target))

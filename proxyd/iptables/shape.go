@@ -59,7 +59,7 @@ func translateWeight(r *rules.Rule) int {
 	if weight > ownWeight {
 		weight = 1
 	}
-	if r.Masquerade {
+	if r.External {
 		weight++
 	}
 	return weight
@@ -73,7 +73,7 @@ func apart(r *rules.Rule, alone bool) bool {
 func translateLeaf(r *rules.Rule, match string, alone bool) []string {
 	match = fmt.Sprintf("%s%s -m %s --dport %d ", match, proto(r), strings.ToLower(string(r.Protocol)), r.Port)
 	var lines []string
-	if r.Masquerade {
+	if r.External {
 		lines = append(lines, match+"-j MARK --set-xmark "+publicMark)
 	}
 	if apart(r, alone) {
@@ -98,18 +98,20 @@ func balance(r *rules.Rule, match string) []string {
 		if r.Affinity > 0 {
 			seconds := max(1, int64(math.Ceil(r.Affinity.Seconds())))
 			lines = append(lines, fmt.Sprintf("%s-m recent --update --seconds %d --reap --name %s --mask %s --rsource -j DNAT --to-destination %v",
-				match, min(seconds, maxAffinity), recentList(r, b), fullMask(b.Addr()), b))
+				match, min(seconds, maxAffinity), recentList(r, b.AddrPort), fullMask(b.Addr()), b.AddrPort))
 		}
 	}
+	left := r.Slots()
 	for i, b := range r.Backends {
 		rule := match
-		if left := len(r.Backends) - i; left > 1 {
-			rule += "-m statistic --mode random --probability " + probability(left) + " "
+		if i < len(r.Backends)-1 {
+			rule += "-m statistic --mode random --probability " + probability(int(b.Weight), left) + " "
 		}
+		left -= int(b.Weight)
 		if r.Affinity > 0 {
-			rule += fmt.Sprintf("-m recent --set --name %s --mask %s --rsource ", recentList(r, b), fullMask(b.Addr()))
+			rule += fmt.Sprintf("-m recent --set --name %s --mask %s --rsource ", recentList(r, b.AddrPort), fullMask(b.Addr()))
 		}
-		lines = append(lines, rule+"-j DNAT --to-destination "+b.String())
+		lines = append(lines, rule+"-j DNAT --to-destination "+b.AddrPort.String())
 	}
 	return lines
 }
@@ -118,10 +120,10 @@ func balance(r *rules.Rule, match string) []string {
 // most that a Service can ask for.
 const maxAffinity = int64(24 * time.Hour / time.Second)
 
-// probability returns one in n in the form in which the kernel keeps it: in
+// probability returns some in n in the form in which the kernel keeps it: in
 // units of 2^-31.
-func probability(n int) string {
-	return fmt.Sprintf("%.11f", math.Round(1/float64(n)*(1<<31))/(1<<31))
+func probability(some, n int) string {
+	return fmt.Sprintf("%.11f", math.Round(float64(some)/float64(n)*(1<<31))/(1<<31))
 }
 
 // fullMask returns the netmask of a single address.
@@ -133,15 +135,17 @@ func fullMask(a netip.Addr) string {
 }
 
 func refuseLeaf(r *rules.Rule, match string, _ bool) []string {
+	match = fmt.Sprintf("%s%s -m %s --dport %d ", match, proto(r), strings.ToLower(string(r.Protocol)), r.Port)
 	with := "icmp-port-unreachable"
 	switch {
+	case r.Drop:
+		return []string{match + "-j DROP"}
 	case r.Protocol == registry.TCP:
 		with = "tcp-reset"
 	case r.Addr.Is6():
 		with = "icmp6-port-unreachable"
 	}
-	return []string{fmt.Sprintf("%s%s -m %s --dport %d -j REJECT --reject-with %s",
-		match, proto(r), strings.ToLower(string(r.Protocol)), r.Port, with)}
+	return []string{match + "-j REJECT --reject-with " + with}
 }
 
 // proto returns the match for a rule's protocol.

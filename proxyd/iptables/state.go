@@ -52,7 +52,7 @@ func newState(family Family, r *rules.Ruleset, b base) state {
 	s := state{family: family, base: b}
 	var same []rules.Rule
 	for rule := range r.Rules() {
-		if !family.has(rule.Addr) {
+		if !family.has(rule.Addr) || !built(&rule) {
 			continue
 		}
 		if len(same) > 0 && same[0].Addr != rule.Addr {
@@ -75,7 +75,7 @@ func (s state) update(r *rules.Ruleset, changed []rules.Frontend, b base) state 
 			continue
 		}
 		here := slices.DeleteFunc(s.rulesAt(f.Addr), func(have rules.Rule) bool { return have.Frontend == f })
-		if rule, ok := r.Lookup(f); ok {
+		if rule, ok := r.Lookup(f); ok && built(&rule) {
 			here = append(here, rule)
 		}
 		slices.SortFunc(here, func(a, b rules.Rule) int { return a.Frontend.Compare(b.Frontend) })
@@ -83,6 +83,10 @@ func (s state) update(r *rules.Ruleset, changed []rules.Frontend, b base) state 
 	}
 	return s
 }
+
+// built reports whether a rule can be carried out: node ports and limits on who
+// may connect can't, so their frontends stay shut.
+func built(r *rules.Rule) bool { return !r.IsNodePort() && r.Sources == nil }
 
 // rulesAt returns a copy of the rules of an address.
 func (s state) rulesAt(addr netip.Addr) []rules.Rule {

@@ -38,7 +38,7 @@ func newHost(all []rules.Rule, weigh func(*rules.Rule) int) *node {
 	n := &node{prefix: netip.PrefixFrom(addr, addr.BitLen()), rules: all}
 	for i := range all {
 		n.weight += weigh(&all[i])
-		if !all[i].Masquerade {
+		if !all[i].External {
 			n.portals = n.prefix
 		}
 	}

@@ -1,40 +1,42 @@
 package rules
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
 	"github.com/svcreg/svcreg/registry"
 )
 
-// claim is a service's wish for a frontend, with the rule that it gets there
-// if nobody comes before it.
-type claim struct {
-	Rule
-	service *registry.Service
-	portal  bool
-}
-
-// before reports whether a claim holds a frontend against another: portal IPs
-// against public addresses, then the service that was created first.
-func (c *claim) before(other *claim) bool {
-	if c.portal != other.portal {
-		return c.portal
-	}
-	return c.service.Before(other.service)
-}
-
 // compiled is what one service comes to, whatever the others are.
 type compiled struct {
 	claims  []*claim
 	refused []Refusal
+	check   *check
 }
 
 // compiler collects what one service wants.
 type compiler struct {
-	policy *Policy
-	entry  *registry.Entry
+	policy  *Policy
+	entry   *registry.Entry
+	sources []netip.Prefix
+	weights weights
+	// places says that it matters where endpoints are; care is the distance
+	// up to which it makes no difference.
+	places bool
+	care   distance
+
 	compiled
+	wanted  map[Frontend]struct{}
+	skipped skipped
+}
+
+// skipped are the endpoints that nothing can be sent to: the first, and how
+// many more.
+type skipped struct {
+	first  netip.AddrPort
+	reason string
+	more   int
 }
 
 // compile returns what a service comes to; nothing for a nil entry.
@@ -42,92 +44,159 @@ func compile(e *registry.Entry, p *Policy) compiled {
 	if e == nil || e.Headless || e.Type == registry.ExternalName {
 		return compiled{}
 	}
-	c := compiler{policy: p, entry: e}
+	c := compiler{policy: p, entry: e, sources: sources(e.SourceRanges), wanted: map[Frontend]struct{}{}}
+	c.care = careFor(e.TrafficDistribution)
+	c.places = c.care != anywhere || e.InternalLocal || e.ExternalLocal
+	c.readWeights()
 	for _, port := range e.Ports {
-		if known(port.Protocol) && port.Port != 0 {
-			c.port(port)
-		}
+		c.port(port)
+	}
+	if c.skipped.reason != "" {
+		c.refuse(Frontend{}, c.skipped.String())
+	}
+	if e.ExternalLocal && e.HealthCheckNodePort != 0 {
+		c.check = &check{HealthCheck{e.HealthCheckNodePort, e.Key, c.localReady()}, e.CreateRevision}
 	}
 	return c.compiled
 }
 
-func (c *compiler) port(port registry.Port) {
-	backends := backends(c.entry, port)
-	for _, addr := range c.entry.PortalIPs {
-		c.claim(addr, port, backends, true, c.policy.refusesPortal)
+// careFor returns up to which distance it makes no difference to a service
+// where its endpoints are (spec.trafficDistribution).
+func careFor(distribution string) distance {
+	switch distribution {
+	case "PreferSameNode":
+		return sameNode
+	case "PreferSameZone", "PreferClose":
+		return sameZone
 	}
-	for _, addr := range c.entry.PublicIPs {
-		c.claim(addr, port, backends, false, c.policy.refusesPublic)
-	}
-	for _, addr := range c.entry.LoadBalancerIPs {
-		c.claim(addr, port, backends, false, c.refusesBalanced)
-	}
+	return anywhere
 }
 
-// refusesBalanced is refusesPublic for a load balancer's address. One that is
-// for some clients only stays shut until that can be held.
-func (c *compiler) refusesBalanced(f Frontend) string {
-	if len(c.entry.SourceRanges) > 0 {
-		return "loadBalancerSourceRanges are not enforced yet, so the address stays shut"
-	}
-	return c.policy.refusesPublic(f)
-}
-
-// claim adds the wish for one address, or says why it can't be.
-func (c *compiler) claim(addr netip.Addr, port registry.Port, all []netip.AddrPort, portal bool, refuses func(Frontend) string) {
-	f := Frontend{addr.Unmap(), port.Protocol, port.Port}
-	if slices.ContainsFunc(c.claims, func(have *claim) bool { return have.Frontend == f }) {
+func (c *compiler) readWeights() {
+	text, ok := c.entry.Annotations[WeightsAnnotation]
+	if !ok {
 		return
 	}
-	reason := unusable(f.Addr)
+	var err error
+	if c.weights, err = parseWeights(text); err != nil {
+		c.refuse(Frontend{}, fmt.Sprintf("annotation %s: %v; its endpoints all weigh the same", WeightsAnnotation, err))
+	}
+}
+
+// serving is where the connections to a port go, in one address family.
+type serving struct {
+	candidates []candidate
+	portal     Target
+	external   Target
+	outside    *Target
+}
+
+// serve decides among the candidates of one family.
+func (c *compiler) serve(all []candidate) serving {
+	s := serving{candidates: all, external: Target{Backends: choose(all, anywhere, c.care)}}
+	s.portal = s.external
+	if !c.entry.InternalLocal && !c.entry.ExternalLocal {
+		return s
+	}
+	local := Target{Backends: choose(all, sameNode, anywhere)}
+	local.Drop = len(local.Backends) == 0 && len(all) > 0
+	if c.entry.InternalLocal {
+		s.portal = local
+	}
+	if c.entry.ExternalLocal {
+		s.outside = &local
+	}
+	return s
+}
+
+func (c *compiler) port(port registry.Port) {
+	v4, v6 := c.candidates(port)
+	families := map[bool]serving{true: c.serve(v4), false: c.serve(v6)}
+	add := func(f Frontend, refuses func(Frontend) string, rule Rule) {
+		to := families[f.Addr.Is4()]
+		rule.Frontend, rule.Service, rule.PortName, rule.Affinity = f, c.entry.Key, port.Name, c.entry.AffinityTimeout
+		rule.Target = to.portal
+		if rule.External {
+			rule.Target, rule.Outside = to.external, to.outside
+		}
+		c.claim(rule, to.candidates, refuses)
+	}
+	at := func(a netip.Addr) Frontend { return Frontend{a.Unmap(), port.Protocol, port.Port} }
+	for _, addr := range c.entry.PortalIPs {
+		add(at(addr), c.policy.refusesPortal, Rule{})
+	}
+	for _, addr := range c.entry.PublicIPs {
+		add(at(addr), c.policy.refusesPublic, Rule{External: true})
+	}
+	for _, addr := range c.entry.LoadBalancerIPs {
+		add(at(addr), c.refusesBalanced, Rule{External: true, Sources: c.sourcesFor(addr.Unmap())})
+	}
+	for _, f := range c.policy.nodePorts(c.entry, port) {
+		add(f, c.policy.refusesNodePort, Rule{External: true})
+	}
+}
+
+// claim adds the wish for a frontend, or says why it can't be. The first wish
+// of a service for a frontend counts.
+func (c *compiler) claim(rule Rule, all []candidate, refuses func(Frontend) string) {
+	f := rule.Frontend
+	if _, again := c.wanted[f]; again {
+		return
+	}
+	c.wanted[f] = struct{}{}
+	reason := impossible(f)
 	if reason == "" {
 		reason = refuses(f)
 	}
-	if reason == "" && slices.Contains(all, netip.AddrPortFrom(f.Addr, f.Port)) {
+	if reason == "" && c.isItself(f, all) {
 		reason = "it is one of the service's own endpoints"
 	}
 	if reason != "" {
-		c.refused = append(c.refused, Refusal{c.entry.Key, f, reason})
+		c.refuse(f, reason)
 		return
 	}
-	c.claims = append(c.claims, &claim{
-		Rule: Rule{
-			Frontend: f, Service: c.entry.Key, PortName: port.Name,
-			Backends: ofFamily(all, f.Addr), Affinity: c.entry.AffinityTimeout, Masquerade: !portal,
-		},
-		service: c.entry.Service, portal: portal,
+	c.claims = append(c.claims, &claim{rule, c.entry.CreateRevision})
+}
+
+func (c *compiler) refuse(f Frontend, reason string) {
+	c.refused = append(c.refused, Refusal{c.entry.Key, f, reason})
+}
+
+// isItself reports whether a frontend is one of those who serve it.
+func (c *compiler) isItself(f Frontend, all []candidate) bool {
+	return slices.ContainsFunc(all, func(one candidate) bool {
+		own := one.Addr() == f.Addr || f.IsNodePort() && slices.Contains(c.policy.NodeAddrs, one.Addr())
+		return one.Port() == f.Port && own
 	})
 }
 
-// backends returns where a port is served, sorted and unique: by the ready
-// endpoints, or where there are none by those that are going away but still
-// serve.
-func backends(e *registry.Entry, port registry.Port) []netip.AddrPort {
-	var ready, last []netip.AddrPort
-	for _, b := range e.Backends(port) {
-		at := netip.AddrPortFrom(b.Addr.Unmap(), b.Port)
-		switch {
-		case b.Port == 0 || unusable(at.Addr()) != "":
-		case e.Serves(b.Endpoint):
-			ready = append(ready, at)
-		case b.Serving && b.Terminating:
-			last = append(last, at)
+// localReady returns how many endpoints of this node are ready.
+func (c *compiler) localReady() int {
+	local := map[netip.Addr]struct{}{}
+	for _, subset := range c.entry.Subsets {
+		for i := range subset.Endpoints {
+			e := &subset.Endpoints[i]
+			if c.entry.Serves(e) && e.Addr.IsValid() && c.policy.distance(e, e.Addr.Unmap()) == sameNode {
+				local[e.Addr.Unmap()] = struct{}{}
+			}
 		}
 	}
-	if len(ready) == 0 {
-		ready = last
-	}
-	slices.SortFunc(ready, netip.AddrPort.Compare)
-	return slices.Compact(ready)
+	return len(local)
 }
 
-// ofFamily returns the backends that have the family of an address.
-func ofFamily(all []netip.AddrPort, addr netip.Addr) []netip.AddrPort {
-	var same []netip.AddrPort
-	for _, b := range all {
-		if b.Addr().Is4() == addr.Is4() {
-			same = append(same, b)
-		}
+func (c *compiler) skip(at netip.AddrPort, reason string) {
+	if c.skipped.reason != "" {
+		c.skipped.more++
+		return
 	}
-	return same
+	c.skipped.first, c.skipped.reason = at, reason
+}
+
+// String says what is skipped, and why.
+func (s skipped) String() string {
+	text := fmt.Sprintf("endpoint %v: %s; nothing is sent there", s.first, s.reason)
+	if s.more > 0 {
+		text += fmt.Sprintf(" (and %d more)", s.more)
+	}
+	return text
 }

@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,29 +12,10 @@ import (
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
-// text returns a rule as tests write it: "10.0.0.1:80/TCP ns/a → x y".
-func text(r Rule) string {
-	s := fmt.Sprintf("%v %v", r.Frontend, r.Service)
-	if r.PortName != "" {
-		s += ":" + r.PortName
-	}
-	if r.Masquerade {
-		s += " public"
-	}
-	if r.Affinity > 0 {
-		s += fmt.Sprintf(" affinity %v", r.Affinity)
-	}
-	s += " →"
-	for _, b := range r.Backends {
-		s += " " + b.String()
-	}
-	return s
-}
-
 func texts(r *Ruleset) []string {
 	var all []string
 	for rule := range r.Rules() {
-		all = append(all, text(rule))
+		all = append(all, rule.String())
 	}
 	return all
 }
@@ -43,7 +23,7 @@ func texts(r *Ruleset) []string {
 func refusals(r *Ruleset) []string {
 	var all []string
 	for _, refusal := range r.Refusals() {
-		all = append(all, fmt.Sprintf("%v %v: %s", refusal.Service, refusal.Frontend, refusal.Reason))
+		all = append(all, refusal.String())
 	}
 	return all
 }
@@ -68,6 +48,33 @@ func slice(service, name, address, conditions string) string {
 		"ports: [{name: '', port: 8080, protocol: TCP}], endpoints: [{addresses: [%s], conditions: {%s}}]}\n", name, service, address, conditions)
 }
 
+// testCase is a registry with all the rules and refusals that it comes to.
+type testCase struct {
+	name      string
+	manifests string
+	policy    Policy
+	want      []string
+	refused   []string
+}
+
+func runCases(t *testing.T, tests []testCase) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := Compile(registrytest.Snapshot(t, tt.manifests), tt.policy)
+			if diff := cmp.Diff(tt.want, texts(r)); diff != "" {
+				t.Errorf("rules (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.refused, refusals(r)); diff != "" {
+				t.Errorf("refusals (-want +got):\n%s", diff)
+			}
+			if r.Len() != len(tt.want) {
+				t.Errorf("Len is %d, want %d", r.Len(), len(tt.want))
+			}
+		})
+	}
+}
+
 const port80 = "ports: [{port: 80}]"
 
 func TestCompile(t *testing.T) {
@@ -79,13 +86,7 @@ func TestCompile(t *testing.T) {
 		{netip.IPv6Unspecified(), registry.TCP, 82}:          true,
 		{netip.IPv4Unspecified(), registry.UDP, 80}:          true,
 	}
-	tests := []struct {
-		name      string
-		manifests string
-		policy    Policy
-		want      []string
-		refused   []string
-	}{
+	runCases(t, []testCase{
 		{
 			name: "portal IP, endpoints sorted and once",
 			manifests: service("a", "clusterIP: 10.0.0.1, "+port80) +
@@ -94,7 +95,7 @@ func TestCompile(t *testing.T) {
 		}, {
 			name:      "no endpoints",
 			manifests: service("a", "clusterIP: 10.0.0.1, "+port80),
-			want:      []string{"10.0.0.1:80/TCP ns/a →"},
+			want:      []string{"10.0.0.1:80/TCP ns/a → refuse"},
 		}, {
 			name: "several ports and protocols",
 			manifests: service("a", "clusterIP: 10.0.0.1, ports: [{name: p, port: 80}, {name: q, port: 53, protocol: UDP}, {name: r, port: 7, protocol: SCTP}]") +
@@ -123,7 +124,8 @@ func TestCompile(t *testing.T) {
 			name: "endpoints that nothing may be sent to",
 			manifests: service("a", "clusterIP: 10.0.0.1, "+port80) +
 				endpoints("a", "{port: 8080}", "127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1", "::1", "fe80::1", "ff02::1", "10.1.0.1"),
-			want: []string{"10.0.0.1:80/TCP ns/a → 10.1.0.1:8080"},
+			want:    []string{"10.0.0.1:80/TCP ns/a → 10.1.0.1:8080"},
+			refused: []string{"ns/a: endpoint 127.0.0.1:8080: a loopback address; nothing is sent there (and 6 more)"},
 		}, {
 			name: "not ready endpoints",
 			manifests: service("a", "clusterIP: 10.0.0.1, "+port80) +
@@ -148,96 +150,75 @@ func TestCompile(t *testing.T) {
 			policy: public,
 			want: []string{
 				"10.0.0.1:80/TCP ns/a → 10.1.0.1:8080",
-				"192.0.2.1:80/TCP ns/a public → 10.1.0.1:8080",
-				"198.51.100.1:80/TCP ns/a public → 10.1.0.1:8080",
-				"[2001:db8::1]:80/TCP ns/a public →",
+				"192.0.2.1:80/TCP ns/a external → 10.1.0.1:8080",
+				"198.51.100.1:80/TCP ns/a external → 10.1.0.1:8080",
+				"[2001:db8::1]:80/TCP ns/a external → refuse",
 			},
-			refused: []string{"ns/a 203.0.113.1:80/TCP: not in the public ranges of this node, nor one of its addresses"},
+			refused: []string{"ns/a: 203.0.113.1:80/TCP: not in the public ranges of this node, nor one of its addresses"},
 		}, {
 			name:      "no ranges: public addresses are refused",
 			manifests: service("a", "clusterIP: 10.0.0.1, externalIPs: [192.0.2.1], "+port80),
-			want:      []string{"10.0.0.1:80/TCP ns/a →"},
-			refused:   []string{"ns/a 192.0.2.1:80/TCP: not in the public ranges of this node, nor one of its addresses"},
+			want:      []string{"10.0.0.1:80/TCP ns/a → refuse"},
+			refused:   []string{"ns/a: 192.0.2.1:80/TCP: not in the public ranges of this node, nor one of its addresses"},
 		}, {
 			name: "sockets of the node",
 			manifests: service("a", "externalIPs: [192.0.2.1, 198.51.100.1], ports: [{name: a, port: 80}, {name: b, port: 81}, {name: c, port: 82}]") +
 				service("b", "externalIPs: [192.0.2.1, 198.51.100.1], ports: [{port: 80, protocol: UDP}]"),
 			policy: occupied,
 			want: []string{
-				"192.0.2.1:81/TCP ns/a:b public →", "192.0.2.1:82/TCP ns/a:c public →", "192.0.2.1:80/UDP ns/b public →",
-				"198.51.100.1:80/TCP ns/a:a public →",
+				"192.0.2.1:81/TCP ns/a:b external → refuse", "192.0.2.1:82/TCP ns/a:c external → refuse", "192.0.2.1:80/UDP ns/b external → refuse",
+				"198.51.100.1:80/TCP ns/a:a external → refuse",
 			},
 			refused: []string{
-				"ns/a 192.0.2.1:80/TCP: a process of this node listens there",
-				"ns/a 198.51.100.1:81/TCP: a process of this node listens there",
-				"ns/a 198.51.100.1:82/TCP: a process of this node listens there",
-				"ns/b 198.51.100.1:80/UDP: a process of this node listens there",
+				"ns/a: 192.0.2.1:80/TCP: a process of this node listens there",
+				"ns/a: 198.51.100.1:81/TCP: a process of this node listens there",
+				"ns/a: 198.51.100.1:82/TCP: a process of this node listens there",
+				"ns/b: 198.51.100.1:80/UDP: a process of this node listens there",
 			},
-		}, {
-			name: "load balancer addresses",
-			manifests: "---\n{kind: Service, apiVersion: v1, metadata: {namespace: ns, name: a}, spec: {type: LoadBalancer, " + port80 + "}, status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}}\n" +
-				"---\n{kind: Service, apiVersion: v1, metadata: {namespace: ns, name: b}, spec: {type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8], " + port80 + "}, status: {loadBalancer: {ingress: [{ip: 192.0.2.2}]}}}\n",
-			policy:  public,
-			want:    []string{"192.0.2.1:80/TCP ns/a public →"},
-			refused: []string{"ns/b 192.0.2.2:80/TCP: loadBalancerSourceRanges are not enforced yet, so the address stays shut"},
 		}, {
 			name: "the first service keeps an address, protocol and port",
 			manifests: service("b", "clusterIP: 10.0.0.1, externalIPs: [192.0.2.1], "+port80) +
 				service("a", "clusterIP: 10.0.0.1, externalIPs: [192.0.2.1], ports: [{name: p, port: 80}, {name: q, port: 81}]"),
 			policy: public,
 			want: []string{
-				"10.0.0.1:80/TCP ns/b →", "10.0.0.1:81/TCP ns/a:q →",
-				"192.0.2.1:80/TCP ns/b public →", "192.0.2.1:81/TCP ns/a:q public →",
+				"10.0.0.1:80/TCP ns/b → refuse", "10.0.0.1:81/TCP ns/a:q → refuse",
+				"192.0.2.1:80/TCP ns/b external → refuse", "192.0.2.1:81/TCP ns/a:q external → refuse",
 			},
-			refused: []string{"ns/a 10.0.0.1:80/TCP: held by ns/b", "ns/a 192.0.2.1:80/TCP: held by ns/b"},
+			refused: []string{"ns/a: 10.0.0.1:80/TCP: held by ns/b", "ns/a: 192.0.2.1:80/TCP: held by ns/b"},
 		}, {
 			name:      "a portal IP can't be taken by a public address",
 			manifests: service("a", "externalIPs: [192.0.2.1], "+port80) + service("b", "clusterIP: 192.0.2.1, "+port80),
 			policy:    public,
-			want:      []string{"192.0.2.1:80/TCP ns/b →"},
-			refused:   []string{"ns/a 192.0.2.1:80/TCP: held by ns/b"},
+			want:      []string{"192.0.2.1:80/TCP ns/b → refuse"},
+			refused:   []string{"ns/a: 192.0.2.1:80/TCP: held by ns/b"},
 		}, {
 			name:      "portal and public address of one service are the same",
 			manifests: service("a", "clusterIP: 192.0.2.1, externalIPs: [192.0.2.1], "+port80),
 			policy:    public,
-			want:      []string{"192.0.2.1:80/TCP ns/a →"},
+			want:      []string{"192.0.2.1:80/TCP ns/a → refuse"},
 		}, {
 			name:      "a portal IP that is the node",
 			manifests: service("a", "clusterIP: 198.51.100.1, ports: [{port: 22}]"),
 			policy:    public,
-			refused:   []string{"ns/a 198.51.100.1:22/TCP: the portal IP is an address of this node"},
+			refused:   []string{"ns/a: 198.51.100.1:22/TCP: the portal IP is an address of this node"},
 		}, {
 			name: "a frontend that is its own endpoint",
 			manifests: service("a", "clusterIP: 10.0.0.1, externalIPs: [198.51.100.1], "+port80) +
 				endpoints("a", "{port: 80}", "198.51.100.1"),
 			policy:  public,
 			want:    []string{"10.0.0.1:80/TCP ns/a → 198.51.100.1:80"},
-			refused: []string{"ns/a 198.51.100.1:80/TCP: it is one of the service's own endpoints"},
+			refused: []string{"ns/a: 198.51.100.1:80/TCP: it is one of the service's own endpoints"},
 		}, {
 			name:      "addresses that no service can have",
 			manifests: service("a", "externalIPs: [127.0.0.1, 169.254.1.1, 224.0.0.1], "+port80),
 			policy:    Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
 			refused: []string{
-				"ns/a 127.0.0.1:80/TCP: a loopback address",
-				"ns/a 169.254.1.1:80/TCP: a link-local address",
-				"ns/a 224.0.0.1:80/TCP: a multicast or broadcast address",
+				"ns/a: 127.0.0.1:80/TCP: a loopback address",
+				"ns/a: 169.254.1.1:80/TCP: a link-local address",
+				"ns/a: 224.0.0.1:80/TCP: a multicast or broadcast address",
 			},
 		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := Compile(registrytest.Snapshot(t, tt.manifests), tt.policy)
-			if diff := cmp.Diff(tt.want, texts(r)); diff != "" {
-				t.Errorf("rules (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tt.refused, refusals(r)); diff != "" {
-				t.Errorf("refusals (-want +got):\n%s", diff)
-			}
-			if r.Len() != len(tt.want) {
-				t.Errorf("Len is %d, want %d", r.Len(), len(tt.want))
-			}
-		})
-	}
+	})
 }
 
 func TestV1beta1(t *testing.T) {
@@ -250,33 +231,5 @@ func TestV1beta1(t *testing.T) {
 	}
 	if registry.DefaultAffinityTimeout != 3*time.Hour {
 		t.Errorf("DefaultAffinityTimeout is %v", registry.DefaultAffinityTimeout)
-	}
-}
-
-func TestTrace(t *testing.T) {
-	s := registrytest.Snapshot(t, service("a", "clusterIP: 10.0.0.1, externalIPs: [192.0.2.1], "+port80)+
-		endpoints("a", "{port: 8080}", "10.1.0.1", "10.1.0.2")+service("b", "clusterIP: 10.0.0.2, "+port80))
-	r := Compile(s, Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
-	to := []netip.AddrPort{netip.MustParseAddrPort("10.1.0.1:8080"), netip.MustParseAddrPort("10.1.0.2:8080")}
-	a, b := registry.Key{Namespace: "ns", Name: "a"}, registry.Key{Namespace: "ns", Name: "b"}
-	tests := []struct {
-		name, from, to string
-		want           Verdict
-	}{
-		{"portal IP", "10.1.9.9", "10.0.0.1:80", Verdict{Service: a, To: to, Hairpin: to[:0]}},
-		{"itself", "10.1.0.2", "10.0.0.1:80", Verdict{Service: a, To: to, Hairpin: to[1:]}},
-		{"public", "203.0.113.1", "192.0.2.1:80", Verdict{Service: a, To: to, Masquerade: true, Hairpin: to[:0]}},
-		{"no endpoints", "10.1.9.9", "10.0.0.2:80", Verdict{Service: b, Refused: true}},
-		{"no service", "10.1.9.9", "10.0.0.3:80", Verdict{}},
-		{"no such port", "10.1.9.9", "10.0.0.1:81", Verdict{}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			at := netip.MustParseAddrPort(tt.to)
-			got := Trace(r, netip.MustParseAddr(tt.from), Frontend{at.Addr(), registry.TCP, at.Port()})
-			if diff := cmp.Diff(fmt.Sprint(tt.want), strings.TrimSpace(fmt.Sprint(got))); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
 	}
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -21,16 +22,68 @@ type Policy struct {
 	Occupied map[Frontend]bool
 	// NodeName and Zone are the node's.
 	NodeName, Zone string
+	// NodePorts says that services get their node ports.
+	NodePorts bool
+	// NoSources says that the data plane can't limit who may connect: load
+	// balancers' addresses with source ranges stay shut.
+	NoSources bool
+	// ClusterCIDRs are the networks of the pods, MasqueradeAll says that all
+	// connections to portal IPs are masqueraded. Both are for Trace only.
+	ClusterCIDRs  []netip.Prefix
+	MasqueradeAll bool
 }
+
+// OwnFrontends returns the frontends that a service asks for on the node's own
+// addresses, the node ports on each of them too. It gets them only where no
+// process listens: those are for Occupied to tell.
+func (p *Policy) OwnFrontends(e *registry.Entry) []Frontend {
+	var own []Frontend
+	for _, port := range e.Ports {
+		for _, addr := range slices.Concat(e.PublicIPs, e.LoadBalancerIPs) {
+			if addr = addr.Unmap(); slices.Contains(p.NodeAddrs, addr) {
+				own = append(own, Frontend{addr, port.Protocol, port.Port})
+			}
+		}
+		for _, f := range p.nodePorts(e, port) {
+			own = append(own, f)
+			for _, addr := range p.NodeAddrs {
+				if addr.Is4() == f.Addr.Is4() {
+					own = append(own, Frontend{addr, f.Protocol, f.Port})
+				}
+			}
+		}
+	}
+	return own
+}
+
+// nodePorts returns the node ports of a service's port: one for each family
+// that its portal IPs have, and for both if it has none.
+func (p *Policy) nodePorts(e *registry.Entry, port registry.Port) []Frontend {
+	if !p.NodePorts || port.NodePort == 0 || e.Type != registry.NodePort && e.Type != registry.LoadBalancer {
+		return nil
+	}
+	var frontends []Frontend
+	for _, is4 := range [...]bool{true, false} {
+		has := func(a netip.Addr) bool { return a.Unmap().Is4() == is4 }
+		if len(e.PortalIPs) == 0 || slices.ContainsFunc(e.PortalIPs, has) {
+			frontends = append(frontends, Frontend{unspecified(is4), port.Protocol, port.NodePort})
+		}
+	}
+	return frontends
+}
+
+const occupied = "a process of this node listens there"
 
 // refusesPublic returns why a public frontend isn't honoured; "" if it is.
 func (p *Policy) refusesPublic(f Frontend) string {
 	own := slices.Contains(p.NodeAddrs, f.Addr)
-	switch {
+	switch reason := unusable(f.Addr); {
+	case reason != "":
+		return reason
 	case !own && !contains(p.PublicRanges, f.Addr):
 		return "not in the public ranges of this node, nor one of its addresses"
 	case p.Occupied[f] || own && p.wildcard(f):
-		return "a process of this node listens there"
+		return occupied
 	}
 	return ""
 }
@@ -41,14 +94,24 @@ func (p *Policy) refusesPortal(f Frontend) string {
 	if slices.Contains(p.NodeAddrs, f.Addr) {
 		return "the portal IP is an address of this node"
 	}
+	return unusable(f.Addr)
+}
+
+// refusesNodePort returns why a node port isn't honoured; "" if it is.
+func (p *Policy) refusesNodePort(f Frontend) string {
+	taken := func(a netip.Addr) bool {
+		return a.Is4() == f.Addr.Is4() && p.Occupied[Frontend{a, f.Protocol, f.Port}]
+	}
+	if p.wildcard(f) || slices.ContainsFunc(p.NodeAddrs, taken) {
+		return occupied
+	}
 	return ""
 }
 
 // wildcard reports whether a process listens on all addresses at that port.
 func (p *Policy) wildcard(f Frontend) bool {
 	any6 := Frontend{netip.IPv6Unspecified(), f.Protocol, f.Port}
-	any4 := Frontend{netip.IPv4Unspecified(), f.Protocol, f.Port}
-	return p.Occupied[any6] || f.Addr.Is4() && p.Occupied[any4]
+	return p.Occupied[any6] || p.Occupied[f.everywhere()]
 }
 
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
@@ -73,7 +136,14 @@ func unusable(a netip.Addr) string {
 	return ""
 }
 
-// known reports whether the data plane can carry a protocol.
-func known(p registry.Protocol) bool {
-	return p == registry.TCP || p == registry.UDP || p == registry.SCTP
+// impossible returns why the data plane can't carry a protocol and port; "" if
+// it can.
+func impossible(f Frontend) string {
+	switch {
+	case f.Protocol != registry.TCP && f.Protocol != registry.UDP && f.Protocol != registry.SCTP:
+		return fmt.Sprintf("protocol %q: want TCP, UDP or SCTP", string(f.Protocol))
+	case f.Port == 0:
+		return "port 0: want 1 to 65535"
+	}
+	return ""
 }

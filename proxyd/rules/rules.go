@@ -8,7 +8,6 @@
 package rules
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,51 +15,101 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-// Frontend is where clients reach a service: one of its addresses, a
-// protocol and a port.
-type Frontend struct {
-	Addr     netip.Addr
-	Protocol registry.Protocol
-	Port     uint16
-}
-
-// String returns the frontend as "10.0.0.11:6379/TCP".
-func (f Frontend) String() string {
-	return netip.AddrPortFrom(f.Addr, f.Port).String() + "/" + string(f.Protocol)
-}
-
-// Compare orders frontends by address, then protocol, then port.
-func (f Frontend) Compare(other Frontend) int {
-	return cmp.Or(f.Addr.Compare(other.Addr), cmp.Compare(f.Protocol, other.Protocol), cmp.Compare(f.Port, other.Port))
-}
-
 // Rule is what happens to new connections to a Frontend.
 type Rule struct {
 	Frontend
 	// Service and PortName say whose frontend this is.
 	Service  registry.Key
 	PortName string
-	// Backends are where connections go, each as likely as any other; sorted
-	// and unique. None means that they are refused at once.
-	Backends []netip.AddrPort
+	// Target is where connections go, but for those that Outside is for.
+	Target
+	// Outside, if not nil, is where those go that come from outside the
+	// cluster: neither from the cluster's networks nor from this node. They
+	// keep their source address (externalTrafficPolicy Local).
+	Outside *Target
+	// Sources, if not nil, are the networks that may connect, of the
+	// frontend's family, sorted and without overlap; there is at least one.
+	// What comes from elsewhere is dropped, but for what this node itself
+	// sends (loadBalancerSourceRanges).
+	Sources []netip.Prefix
 	// Affinity is how long a client stays with its backend; zero means not at
 	// all.
 	Affinity time.Duration
-	// Masquerade says that replies have to come back by way of this node, as
-	// they do for public addresses.
-	Masquerade bool
+	// External says that the frontend is a public or load balancer's address
+	// or a node port. Replies have to come back by way of this node: so
+	// connections are masqueraded, but for those to Outside.
+	External bool
+}
+
+// Target is where connections go, or what becomes of them where nobody serves.
+type Target struct {
+	// Backends are sorted by address, each of them once. Other rules may
+	// share them.
+	Backends []Backend
+	// Drop says, where there are no backends, that connections are dropped
+	// without a word, as endpoints of other nodes serve; else they are refused
+	// at once (a TCP reset, ICMP port unreachable).
+	Drop bool
+}
+
+// Backend is an endpoint that connections go to.
+type Backend struct {
+	netip.AddrPort
+	// Weight is the backend's share of new connections, against those of the
+	// others; at least 1. The weights of a Target are as small as they can
+	// be, and 1 where all are the same.
+	Weight uint16
 }
 
 // Equal reports whether two rules are the same.
 func (r Rule) Equal(other Rule) bool {
 	return r.Frontend == other.Frontend && r.Service == other.Service && r.PortName == other.PortName &&
-		r.Affinity == other.Affinity && r.Masquerade == other.Masquerade && slices.Equal(r.Backends, other.Backends)
+		r.Affinity == other.Affinity && r.External == other.External && slices.Equal(r.Sources, other.Sources) &&
+		(r.Outside == nil) == (other.Outside == nil) && (r.Outside == nil || r.Outside.Equal(*other.Outside)) &&
+		r.Target.Equal(other.Target)
 }
 
-// Refusal is a frontend that a service asks for and doesn't get.
+// Equal reports whether two targets are the same.
+func (t Target) Equal(other Target) bool {
+	return t.Drop == other.Drop && slices.Equal(t.Backends, other.Backends)
+}
+
+// Sends reports whether the rule sends connections to a backend.
+func (r *Rule) Sends(to netip.AddrPort) bool {
+	return r.Target.has(to) || r.Outside != nil && r.Outside.has(to)
+}
+
+func (t *Target) has(at netip.AddrPort) bool {
+	_, found := slices.BinarySearchFunc(t.Backends, at, func(b Backend, at netip.AddrPort) int {
+		return b.AddrPort.Compare(at)
+	})
+	return found
+}
+
+// Slots returns the sum of the backends' weights: how many parts connections
+// are divided into.
+func (t *Target) Slots() int {
+	sum := 0
+	for _, b := range t.Backends {
+		sum += int(b.Weight)
+	}
+	return sum
+}
+
+// Refusal is something that a service asks for and doesn't get.
 type Refusal struct {
 	Service registry.Key
+	// Frontend is what the service doesn't get; zero where it is something
+	// else, that Reason names.
 	Frontend
-	// Reason says why, for people: "10.0.0.11 is held by my-ns/other".
+	// Reason says why, for people: "held by my-ns/other".
 	Reason string
+}
+
+// String returns "my-ns/my-service: 192.0.2.1:80/TCP: " and the reason.
+func (r Refusal) String() string {
+	if r.Frontend == (Frontend{}) {
+		return r.Service.String() + ": " + r.Reason
+	}
+	return r.Service.String() + ": " + r.Frontend.String() + ": " + r.Reason
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -12,22 +13,23 @@ import (
 // the next one, which shares with this one all that did not change. The zero
 // Ruleset is that of an empty registry and the zero Policy.
 type Ruleset struct {
-	policy   Policy
-	services registry.Map[registry.Key, compiled]
-	// claims has for each frontend who wants it, the holder first.
-	claims registry.Map[Frontend, []*claim]
-	// refused are the services whose own claims were refused; contested are
-	// the frontends that more than one service wants.
-	refused   registry.Map[registry.Key, []Refusal]
-	contested registry.Map[Frontend, struct{}]
+	policy Policy
+	// claims are those of each service, refused what it asked for and can't
+	// have, whoever else is there.
+	claims  registry.Map[registry.Key, []*claim]
+	refused registry.Map[registry.Key, []Refusal]
+	checks  registry.Map[registry.Key, *check]
+	// holders has for each frontend whose it is, rivals who else wants it, in
+	// order.
+	holders registry.Map[Frontend, *claim]
+	rivals  registry.Map[Frontend, []*claim]
 }
 
 // Compile returns the rules for a snapshot.
 func Compile(s *registry.Snapshot, p Policy) *Ruleset {
 	r := Ruleset{policy: p}
-	changed := map[Frontend]*Rule{}
 	for e := range s.Services() {
-		r.put(e.Key, compile(e, &r.policy), changed)
+		r.put(e.Key, compile(e, &r.policy), nil)
 	}
 	return &r
 }
@@ -60,15 +62,25 @@ func (r *Ruleset) Lookup(f Frontend) (Rule, bool) {
 	return Rule{}, false
 }
 
+// Resolve returns the frontend that connections to an address, protocol and
+// port are for: that itself, or the node port where it is an address of the
+// node that no rule has.
+func (r *Ruleset) Resolve(to Frontend) Frontend {
+	if r.rule(to) == nil && slices.Contains(r.policy.NodeAddrs, to.Addr) {
+		return to.everywhere()
+	}
+	return to
+}
+
 // Len returns the number of rules.
-func (r *Ruleset) Len() int { return r.claims.Len() }
+func (r *Ruleset) Len() int { return r.holders.Len() }
 
 // Rules yields all rules, in the order of their frontends.
 func (r *Ruleset) Rules() iter.Seq[Rule] {
 	return func(yield func(Rule) bool) {
-		all := make([]*claim, 0, r.claims.Len())
-		for _, claims := range r.claims.All() {
-			all = append(all, claims[0])
+		all := make([]*claim, 0, r.holders.Len())
+		for _, c := range r.holders.All() {
+			all = append(all, c)
 		}
 		slices.SortFunc(all, func(a, b *claim) int { return a.Compare(b.Frontend) })
 		for _, c := range all {
@@ -82,93 +94,93 @@ func (r *Ruleset) Rules() iter.Seq[Rule] {
 // Refusals returns what services asked for and did not get, in the order of
 // the services and then of the frontends.
 func (r *Ruleset) Refusals() []Refusal {
-	var all []Refusal
+	_, all := r.healthChecks()
 	for _, refused := range r.refused.All() {
 		all = append(all, refused...)
 	}
-	for f := range r.contested.All() {
-		claims, _ := r.claims.Get(f)
-		for _, c := range claims[1:] {
-			all = append(all, Refusal{c.Service, f, fmt.Sprintf("held by %v", claims[0].Service)})
+	for f, rivals := range r.rivals.All() {
+		holder := r.rule(f).Service
+		for _, c := range rivals {
+			all = append(all, Refusal{c.Service, f, fmt.Sprintf("held by %v", holder)})
 		}
 	}
 	slices.SortFunc(all, func(a, b Refusal) int {
-		if order := a.Service.Compare(b.Service); order != 0 {
-			return order
-		}
-		return a.Frontend.Compare(b.Frontend)
+		return cmp.Or(a.Service.Compare(b.Service), a.Compare(b.Frontend), cmp.Compare(a.Reason, b.Reason))
 	})
 	return all
 }
 
 // rule returns the rule of a frontend, or nil.
 func (r *Ruleset) rule(f Frontend) *Rule {
-	claims, ok := r.claims.Get(f)
-	if !ok {
-		return nil
+	if c, ok := r.holders.Get(f); ok {
+		return &c.Rule
 	}
-	return &claims[0].Rule
+	return nil
 }
 
 // put replaces what one service comes to, in a Ruleset that nobody else has
 // yet, and notes the rules that stood before at the frontends it touches.
 func (r *Ruleset) put(k registry.Key, now compiled, before map[Frontend]*Rule) {
-	old, _ := r.services.Get(k)
-	for _, c := range old.claims {
+	old, _ := r.claims.Get(k)
+	for _, c := range old {
 		r.note(c.Frontend, before)
-		r.setClaims(c.Frontend, without(r.claimsAt(c.Frontend), c))
+		r.remove(c)
 	}
 	for _, c := range now.claims {
 		r.note(c.Frontend, before)
-		r.setClaims(c.Frontend, with(r.claimsAt(c.Frontend), c))
+		r.add(c)
 	}
-	if len(now.refused) > 0 {
-		r.refused = r.refused.With(k, now.refused)
-	} else {
-		r.refused = r.refused.Without(k)
-	}
-	if len(now.claims) > 0 {
-		r.services = r.services.With(k, now)
-	} else {
-		r.services = r.services.Without(k)
-	}
+	r.claims = set(r.claims, k, now.claims, len(now.claims) > 0)
+	r.refused = set(r.refused, k, now.refused, len(now.refused) > 0)
+	r.checks = set(r.checks, k, now.check, now.check != nil)
 }
 
-// note remembers the rule of a frontend that is about to change.
+// set returns a map in which k has a value, or none.
+func set[V any](m registry.Map[registry.Key, V], k registry.Key, v V, has bool) registry.Map[registry.Key, V] {
+	if has {
+		return m.With(k, v)
+	}
+	return m.Without(k)
+}
+
+// note remembers the rule of a frontend that is about to change, if anybody
+// wants to know.
 func (r *Ruleset) note(f Frontend, before map[Frontend]*Rule) {
-	if _, noted := before[f]; !noted {
+	if _, noted := before[f]; !noted && before != nil {
 		before[f] = r.rule(f)
 	}
 }
 
-func (r *Ruleset) claimsAt(f Frontend) []*claim {
-	claims, _ := r.claims.Get(f)
-	return claims
+// add has a claim stand in line for its frontend.
+func (r *Ruleset) add(c *claim) {
+	holder, held := r.holders.Get(c.Frontend)
+	if held && holder.before(c) {
+		holder, c = c, holder
+	}
+	r.holders = r.holders.With(c.Frontend, c)
+	if held {
+		rivals, _ := r.rivals.Get(c.Frontend)
+		r.rivals = r.rivals.With(c.Frontend, with(rivals, holder))
+	}
 }
 
-func (r *Ruleset) setClaims(f Frontend, claims []*claim) {
-	if len(claims) > 0 {
-		r.claims = r.claims.With(f, claims)
+// remove takes a claim out of the line; whoever comes next gets the frontend.
+func (r *Ruleset) remove(c *claim) {
+	rivals, contested := r.rivals.Get(c.Frontend)
+	holder, _ := r.holders.Get(c.Frontend)
+	switch {
+	case !contested:
+		r.holders = r.holders.Without(c.Frontend)
+		return
+	case holder == c:
+		r.holders = r.holders.With(c.Frontend, rivals[0])
+		rivals = rivals[1:]
+	default:
+		rivals = without(rivals, c)
+	}
+	if len(rivals) > 0 {
+		r.rivals = r.rivals.With(c.Frontend, rivals)
 	} else {
-		r.claims = r.claims.Without(f)
+		r.rivals = r.rivals.Without(c.Frontend)
 	}
-	if len(claims) > 1 {
-		r.contested = r.contested.With(f, struct{}{})
-	} else {
-		r.contested = r.contested.Without(f)
-	}
-}
-
-// with returns a copy of claims that has one more, in order.
-func with(claims []*claim, c *claim) []*claim {
-	i := 0
-	for i < len(claims) && claims[i].before(c) {
-		i++
-	}
-	return slices.Insert(slices.Clone(claims), i, c)
-}
-
-// without returns a copy of claims that lacks one.
-func without(claims []*claim, c *claim) []*claim {
-	return slices.DeleteFunc(slices.Clone(claims), func(have *claim) bool { return have == c })
 }

@@ -1,0 +1,138 @@
+package rules
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// candidate is an endpoint that may get connections to a port. Its weight is
+// the one asked for, and may be zero.
+type candidate struct {
+	Backend
+	rank
+	distance
+}
+
+// rank says how well a candidate serves: only those of the lowest rank that
+// there is get connections.
+type rank uint8
+
+const (
+	ready   rank = 0
+	leaving rank = 2 // terminating, but still serving: the last resort
+	resting rank = 1 // added to either: its weight is zero
+)
+
+// distance is that of an endpoint from this node.
+type distance uint8
+
+const (
+	sameNode distance = iota
+	sameZone
+	anywhere
+)
+
+// candidates returns who may serve a port, each address once: first those of
+// IPv4, then those of IPv6, each sorted.
+func (c *compiler) candidates(port registry.Port) (v4, v6 []candidate) {
+	backends := c.entry.Backends(port)
+	all := make([]candidate, 0, len(backends))
+	for _, b := range backends {
+		if one, ok := c.candidate(b); ok {
+			all = append(all, one)
+		}
+	}
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(a.AddrPort.Compare(b.AddrPort), cmp.Compare(a.rank, b.rank), cmp.Compare(a.distance, b.distance))
+	})
+	all = slices.CompactFunc(all, func(a, b candidate) bool { return a.AddrPort == b.AddrPort })
+	n, _ := slices.BinarySearchFunc(all, false, func(c candidate, _ bool) int {
+		if c.Addr().Is4() {
+			return -1
+		}
+		return 1
+	})
+	return all[:n], all[n:]
+}
+
+// candidate returns what an endpoint has to offer, and whether it is anything.
+func (c *compiler) candidate(b registry.Backend) (candidate, bool) {
+	at := netip.AddrPortFrom(b.Addr.Unmap(), b.Port)
+	serves := c.entry.Serves(b.Endpoint)
+	if !b.Addr.IsValid() || !serves && !(b.Serving && b.Terminating) {
+		return candidate{}, false
+	}
+	if reason := c.unusableEndpoint(at); reason != "" {
+		c.skip(at, reason)
+		return candidate{}, false
+	}
+	one := candidate{Backend{at, c.weights.of(b.Endpoint, at)}, ready, anywhere}
+	if c.places {
+		one.distance = c.policy.distance(b.Endpoint, at.Addr())
+	}
+	if !serves {
+		one.rank = leaving
+	}
+	if one.Weight == 0 {
+		one.rank += resting
+	}
+	return one, true
+}
+
+// unusableEndpoint returns why nothing can be sent to an endpoint; "" if it
+// can.
+func (c *compiler) unusableEndpoint(at netip.AddrPort) string {
+	switch {
+	case at.Port() == 0:
+		return "port 0"
+	case slices.Contains(c.entry.PortalIPs, at.Addr()):
+		return "the service's own portal IP"
+	}
+	return unusable(at.Addr())
+}
+
+// distance returns how far an endpoint is from this node. One made by hand
+// has no node's name; it is known by its address.
+func (p *Policy) distance(e *registry.Endpoint, addr netip.Addr) distance {
+	switch {
+	case p.NodeName != "" && e.Node == p.NodeName || slices.Contains(p.NodeAddrs, addr):
+		return sameNode
+	case p.Zone != "" && e.Zone == p.Zone:
+		return sameZone
+	}
+	return anywhere
+}
+
+// choose returns those of the candidates that get connections. Only those
+// count that are as near as farthest; of these the ones of the lowest rank, and
+// of these the nearest, where all that are as near as care count as the same.
+func choose(all []candidate, farthest, care distance) []Backend {
+	score := func(c *candidate) int { return int(c.rank)<<8 | int(max(c.distance, care)) }
+	best, n := 0, 0
+	for i := range all {
+		c := &all[i]
+		if c.distance > farthest {
+			continue
+		}
+		switch s := score(c); {
+		case n == 0 || s < best:
+			best, n = s, 1
+		case s == best:
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	chosen := make([]Backend, 0, n)
+	for i := range all {
+		if c := &all[i]; c.distance <= farthest && score(c) == best {
+			chosen = append(chosen, c.Backend)
+		}
+	}
+	reduce(chosen)
+	return chosen
+}
