@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -43,21 +44,30 @@ func serve(t *testing.T) (*Server, *kubernetes.Clientset) {
 	return s, client
 }
 
+// bounded returns a context that ends in time for a test to say what it waited
+// for.
+func bounded(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func TestList(t *testing.T) {
 	_, client := serve(t)
-	services, err := client.CoreV1().Services("").List(t.Context(), metav1.ListOptions{})
+	services, err := client.CoreV1().Services("").List(bounded(t), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	slicesOf, err := client.DiscoveryV1().EndpointSlices("").List(t.Context(), metav1.ListOptions{})
+	slicesOf, err := client.DiscoveryV1().EndpointSlices("").List(bounded(t), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	namespaces, err := client.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{})
+	namespaces, err := client.CoreV1().Namespaces().List(bounded(t), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pods, err := client.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
+	pods, err := client.CoreV1().Pods("").List(bounded(t), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +89,10 @@ func TestInformer(t *testing.T) {
 	services := factory.Core().V1().Services().Lister()
 	endpoints := factory.Discovery().V1().EndpointSlices().Lister()
 	pods := factory.Core().V1().Pods().Informer()
-	factory.Start(t.Context().Done())
-	t.Cleanup(factory.Shutdown)
-	for kind, synced := range factory.WaitForCacheSync(t.Context().Done()) {
+	t.Cleanup(factory.Shutdown) // after ctx has ended
+	ctx := bounded(t)
+	factory.Start(ctx.Done())
+	for kind, synced := range factory.WaitForCacheSync(ctx.Done()) {
 		if !synced {
 			t.Fatalf("%v never synced", kind)
 		}
@@ -139,7 +150,7 @@ func TestWatchFromRevision(t *testing.T) {
 	if err := s.Put(kube.Service(changed)); err != nil {
 		t.Fatal(err)
 	}
-	w, err := client.CoreV1().Services("").Watch(t.Context(), metav1.ListOptions{ResourceVersion: "121"})
+	w, err := client.CoreV1().Services("").Watch(bounded(t), metav1.ListOptions{ResourceVersion: "121"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,12 +165,13 @@ func TestWatchFromRevision(t *testing.T) {
 // A watch ends when the time that the client gave is over.
 func TestWatchTimeout(t *testing.T) {
 	_, client := serve(t)
-	w, err := client.CoreV1().Namespaces().Watch(t.Context(), metav1.ListOptions{ResourceVersion: "121", TimeoutSeconds: new(int64(1))})
+	began := time.Now()
+	w, err := client.CoreV1().Namespaces().Watch(bounded(t), metav1.ListOptions{ResourceVersion: "121", TimeoutSeconds: new(int64(1))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e, ok := <-w.ResultChan(); ok {
-		t.Errorf("got %+v", e)
+	if e, ok := <-w.ResultChan(); ok || time.Since(began) > 15*time.Second {
+		t.Errorf("after %v: %+v", time.Since(began), e)
 	}
 }
 
