@@ -147,17 +147,19 @@ func eventually(t *testing.T, check func() error) {
 func TestWatchFromRevision(t *testing.T) {
 	s, client := serve(t)
 	changed := small.Service(3).Changed(1)
-	if err := s.Put(kube.Service(changed)); err != nil {
-		t.Fatal(err)
+	for _, one := range []fleet.Service{small.Service(2).Changed(1), changed} {
+		if err := s.Put(kube.Service(one)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	w, err := client.CoreV1().Services("").Watch(bounded(t), metav1.ListOptions{ResourceVersion: "121"})
+	w, err := client.CoreV1().Services("").Watch(bounded(t), metav1.ListOptions{ResourceVersion: "122"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Stop()
 	e := <-w.ResultChan()
 	service, ok := e.Object.(*corev1.Service)
-	if !ok || e.Type != "MODIFIED" || service.Name != changed.Name || service.ResourceVersion != "122" {
+	if !ok || e.Type != "MODIFIED" || service.Name != changed.Name || service.ResourceVersion != "123" {
 		t.Errorf("got %s %+v", e.Type, e.Object)
 	}
 }
