@@ -119,3 +119,45 @@ func TestFlowsAreTriedAgain(t *testing.T) {
 		w.deletes("in a while", "10.0.0.53:80 10.1.0.1:8080")
 	})
 }
+
+// Flows to a node port are known by any of the node's addresses.
+func TestStaleFlowsOfNodePorts(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.policy.NodePorts = true
+		w.inbox.move([]netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")})
+		w.write(withNodePort("dns", "10.0.0.53", "UDP", 30053), endpoints("dns", "10.1.0.1", "10.1.0.2"))
+		w.pass(time.Second)
+		w.flows = []string{
+			"192.0.2.1:30053 10.1.0.1:8080", "192.0.2.2:30053 10.1.0.2:8080",
+			"192.0.2.3:30053 10.1.0.2:8080", // another node's
+		}
+		w.write(endpoints("dns", "10.1.0.1"))
+		w.pass(time.Second)
+		w.deletes("one less", "192.0.2.2:30053 10.1.0.2:8080")
+		w.write(gone(registry.KindService, "dns"))
+		w.pass(time.Second)
+		w.deletes("the service is gone", "192.0.2.1:30053 10.1.0.1:8080")
+	})
+}
+
+// Flows from outside may be at an endpoint that only they can be at.
+func TestStaleFlowsFromOutside(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.policy.NodeName = "here"
+		public := service("dns", "10.0.0.53", "UDP", "192.0.2.1")
+		public.Object.(*registry.Service).ExternalLocal = true
+		last := endpoints("dns", "10.1.0.1", "10.1.0.2")
+		subset := last.Object.(*registry.Endpoints).Subsets[1]
+		subset.Endpoints[0].Node = "here"
+		subset.Endpoints[0].Ready, subset.Endpoints[0].Terminating = false, true // here, but for outside only
+		w.inbox.move([]netip.Addr{netip.MustParseAddr("192.0.2.1")})
+		w.write(public, last)
+		w.pass(time.Second)
+		w.flows = []string{"192.0.2.1:80 10.1.0.1:8080", "192.0.2.1:80 10.1.0.2:8080"}
+		w.pass(2 * fullPeriod)
+		w.deletes("both are served")
+		w.write(endpoints("dns", "10.1.0.2"))
+		w.pass(time.Second)
+		w.deletes("the one here is gone", "192.0.2.1:80 10.1.0.1:8080")
+	})
+}

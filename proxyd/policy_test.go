@@ -134,3 +134,89 @@ func TestRefusalsAreToldOnce(t *testing.T) {
 		}
 	})
 }
+
+// A node port is the service's unless a process listens at it.
+func TestNodePortsOfProcessesAreLeftAlone(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.policy.NodePorts = true
+		port := frontend("0.0.0.0:30080")
+		w.listen(func() (sockets, error) { return listeners{frontend("192.0.2.1:30080"): true}, nil })
+		w.inbox.move([]netip.Addr{netip.MustParseAddr("192.0.2.1")})
+		w.write(withNodePort("first", "10.0.0.1", "TCP", 30080))
+		w.pass(time.Second)
+		w.has("taken", port, false)
+		w.logged("a process of this node listens there", 1)
+		w.listen(func() (sockets, error) { return listeners{}, nil })
+		w.pass(recheckPeriod)
+		w.has("free", port, true)
+	})
+}
+
+// withNodePort is service with a node port.
+func withNodePort(name, portal string, protocol registry.Protocol, port uint16) registry.Change {
+	change := service(name, portal, protocol)
+	s := change.Object.(*registry.Service)
+	s.Type, s.Ports[0].NodePort = registry.NodePort, port
+	return change
+}
+
+// Where nobody says which zone the node is in, its Node object does.
+func TestZoneOfTheNode(t *testing.T) {
+	near := registry.Put(&registry.Endpoints{
+		Meta: registry.Meta{Kind: registry.KindEndpoints, Key: key("first")}, Service: key("first"),
+		Subsets: []registry.Subset{{
+			Ports: []registry.EndpointPort{{Protocol: registry.TCP, Port: 8080}},
+			Endpoints: []registry.Endpoint{
+				{Addr: netip.MustParseAddr("10.1.0.1"), Zone: "a", Ready: true}, {Addr: netip.MustParseAddr("10.1.0.2"), Zone: "b", Ready: true},
+			},
+		}},
+	})
+	first := service("first", "10.0.0.1", "TCP")
+	first.Object.(*registry.Service).TrafficDistribution = "PreferClose"
+	inZone := func(zone string) registry.Change {
+		return registry.Put(&registry.Node{Meta: registry.Meta{Kind: registry.KindNode, Key: registry.Key{Name: "n1"}}, Zone: zone})
+	}
+	for _, tt := range []struct{ name, flag, before, after string }{
+		{"no flag", "", "10.1.0.1:8080", "10.1.0.2:8080"},
+		{"a flag", "b", "10.1.0.2:8080", "10.1.0.2:8080"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				c := Config{NodeName: "N1", NodeZone: tt.flag}
+				p, err := c.policy()
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.policy.Policy, w.policy.anyZone = p.Policy, p.anyZone
+				serves := func(want string) {
+					t.Helper()
+					rule, _ := w.kernel.rules.Lookup(frontend("10.0.0.1:80"))
+					if rule.Target.String() != want {
+						t.Errorf("served by %v, want %s", rule.Target, want)
+					}
+				}
+				w.write(inZone("a"), first, near)
+				w.pass(time.Second)
+				serves(tt.before)
+				w.write(inZone("b"))
+				w.pass(time.Second)
+				serves(tt.after)
+			})
+		})
+	}
+}
+
+// What is wrong with a service but not with one of its addresses is told too.
+func TestRefusedSettings(t *testing.T) {
+	inWorld(t, func(w *world) {
+		heavy := service("first", "10.0.0.1", "TCP")
+		heavy.Object.Metadata().Annotations = map[string]string{rules.WeightsAnnotation: "10.1.0.1=heavy"}
+		w.write(heavy)
+		w.pass(time.Second)
+		w.has("the service", frontend("10.0.0.1:80"), true)
+		w.logged(`msg="setting refused" service=ns/first reason="annotation svcreg.io/weights: `, 1)
+		w.write(service("first", "10.0.0.1", "TCP"))
+		w.pass(time.Second)
+		w.logged(`msg="setting refused no more" service=ns/first`, 1)
+	})
+}

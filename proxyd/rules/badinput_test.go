@@ -86,6 +86,31 @@ func TestBadInput(t *testing.T) {
 	})
 }
 
+// An address that stands there in two forms counts once, as the better of both.
+func TestAddressInTwoForms(t *testing.T) {
+	s := &registry.Service{
+		Meta: registry.Meta{Kind: registry.KindService, Key: key("a")}, Ports: []registry.Port{{Protocol: registry.TCP, Port: 80}},
+		PortalIPs: []netip.Addr{netip.MustParseAddr("::ffff:10.0.0.1")}, PublicIPs: []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.1")}, ExternalLocal: true,
+	}
+	e := &registry.Endpoints{
+		Meta: registry.Meta{Kind: registry.KindEndpoints, Key: key("a")}, Service: key("a"),
+		Subsets: []registry.Subset{{
+			Ports: []registry.EndpointPort{{Protocol: registry.TCP, Port: 8080}},
+			Endpoints: []registry.Endpoint{
+				{Addr: netip.MustParseAddr("10.1.0.1"), Serving: true, Terminating: true}, {Addr: netip.MustParseAddr("::ffff:10.1.0.1"), Ready: true},
+				{Addr: netip.MustParseAddr("10.1.0.2"), Ready: true}, {Addr: netip.MustParseAddr("::ffff:10.1.0.2"), Ready: true, Node: "n1"},
+			},
+		}},
+	}
+	want := []string{
+		"10.0.0.1:80/TCP ns/a → 10.1.0.1:8080 10.1.0.2:8080",
+		"192.0.2.1:80/TCP ns/a external → 10.1.0.1:8080 10.1.0.2:8080; outside → 10.1.0.2:8080",
+	}
+	if diff := cmp.Diff(want, texts(Compile(registry.Build(1, s, e), here))); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}
+
 // One service with 5,000 endpoints has them all, sorted.
 func TestManyEndpoints(t *testing.T) {
 	k := key("a")

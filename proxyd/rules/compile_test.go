@@ -209,6 +209,11 @@ func TestCompile(t *testing.T) {
 			want:    []string{"10.0.0.1:80/TCP ns/a → 198.51.100.1:80"},
 			refused: []string{"ns/a: 198.51.100.1:80/TCP: it is one of the service's own endpoints"},
 		}, {
+			name:      "a frontend whose address serves at another port",
+			manifests: service("a", "externalIPs: [198.51.100.1], "+port80) + endpoints("a", "{port: 8080}", "198.51.100.1"),
+			policy:    public,
+			want:      []string{"198.51.100.1:80/TCP ns/a external → 198.51.100.1:8080"},
+		}, {
 			name:      "addresses that no service can have",
 			manifests: service("a", "externalIPs: [127.0.0.1, 169.254.1.1, 224.0.0.1], "+port80),
 			policy:    Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},

@@ -147,6 +147,7 @@ func TestTrafficDistribution(t *testing.T) {
 		{name: "PreferClose, none in the zone", manifests: with("PreferClose", all[2]), policy: here, want: to("10.1.0.3:8080")},
 		{name: "a preference of another time", manifests: with("PreferSunny", all...), policy: here, want: to(everywhere)},
 		{name: "a node that doesn't know where it is", manifests: with("PreferClose", all...), policy: nowhere, want: to(everywhere)},
+		{name: "neither the node nor an endpoint is in a zone", manifests: with("PreferClose", located("10.1.0.1", "", "", isReady), all[2]), policy: nowhere, want: to("10.1.0.1:8080 10.1.0.3:8080")},
 		{name: "one near that isn't ready", manifests: with("PreferClose", located("10.1.0.1", "n1", "z1", isUnwell), all[2]), policy: here, want: to("10.1.0.3:8080")},
 		{name: "one near that is going away", manifests: with("PreferClose", located("10.1.0.1", "n1", "z1", isAway), all[2]), policy: here, want: to("10.1.0.3:8080")},
 		{name: "all are going away: the nearest", manifests: with("PreferClose", located("10.1.0.1", "n1", "z1", isAway), located("10.1.0.3", "n3", "z2", isAway)),

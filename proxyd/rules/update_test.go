@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -29,14 +30,20 @@ func randomChange(rnd *rand.Rand, revision int64) []registry.Change {
 		s.PublicIPs = append(s.PublicIPs, addr(byte(rnd.IntN(3))))
 	}
 	for i := range 1 + rnd.IntN(2) {
-		s.Ports = append(s.Ports, registry.Port{Name: fmt.Sprint(i), Protocol: registry.TCP, Port: uint16(80 + i)})
+		s.Ports = append(s.Ports, registry.Port{Name: fmt.Sprint(i), Protocol: registry.TCP, Port: uint16(80 + i), NodePort: uint16(30000 + rnd.IntN(6))})
+	}
+	if rnd.IntN(2) == 0 {
+		s.Type, s.ExternalLocal, s.HealthCheckNodePort = registry.LoadBalancer, true, uint16(30004+rnd.IntN(4))
+	}
+	if rnd.IntN(2) == 0 {
+		s.Annotations = map[string]string{WeightsAnnotation: fmt.Sprintf("10.9.0.%d=%d", rnd.IntN(6), rnd.IntN(1200))}
 	}
 	var subset registry.Subset
 	for i := range s.Ports {
 		subset.Ports = append(subset.Ports, registry.EndpointPort{Name: fmt.Sprint(i), Protocol: registry.TCP, Port: 8080})
 	}
 	for range rnd.IntN(4) {
-		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{Addr: addr(9), Ready: true})
+		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{Addr: addr(9), Ready: true, Node: fmt.Sprint(rnd.IntN(3))})
 	}
 	e := &registry.Endpoints{Meta: registry.Meta{Kind: registry.KindEndpoints, Key: k, ModRevision: revision}, Service: k, Subsets: []registry.Subset{subset}}
 	return []registry.Change{registry.Put(s), registry.Put(e)}
@@ -46,7 +53,7 @@ func randomChange(rnd *rand.Rand, revision int64) []registry.Change {
 // compiling anew gives, and the frontends said to have changed are those that
 // did.
 func TestUpdateIsCompile(t *testing.T) {
-	policy := Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/15")}, NodeAddrs: []netip.Addr{netip.MustParseAddr("10.0.0.5")}}
+	policy := Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/15")}, NodeAddrs: []netip.Addr{netip.MustParseAddr("10.0.0.5")}, NodeName: "1", NodePorts: true}
 	for seed := range uint64(8) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		s := registry.Build(0)
@@ -64,6 +71,9 @@ func TestUpdateIsCompile(t *testing.T) {
 			}
 			if diff := cmp.Diff(refusals(anew), refusals(updated)); diff != "" {
 				t.Fatalf("seed %d, revision %d: refusals (-compiled +updated):\n%s", seed, revision, diff)
+			}
+			if diff := cmp.Diff(anew.HealthChecks(), updated.HealthChecks()); diff != "" {
+				t.Fatalf("seed %d, revision %d: health checks (-compiled +updated):\n%s", seed, revision, diff)
 			}
 			if diff := cmp.Diff(differing(r, updated), fmt.Sprint(changed)); diff != "" {
 				t.Fatalf("seed %d, revision %d: changed (-want +got):\n%s", seed, revision, diff)
@@ -123,6 +133,35 @@ func BenchmarkUpdate(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkCompile is a whole registry of services with five endpoints each,
+// and the memory that its rules take beside the snapshot.
+func BenchmarkCompile(b *testing.B) {
+	const n = 10_000
+	objects := make([]registry.Object, 0, 2*n)
+	for i := range n {
+		objects = append(objects, benchService(i, 0)...)
+	}
+	s := registry.Build(1, objects...)
+	objects = nil
+	before := heap()
+	var r *Ruleset
+	for b.Loop() {
+		r = Compile(s, Policy{})
+	}
+	b.ReportMetric(float64(heap()-before)/n, "B/service")
+	runtime.KeepAlive(r)
+	runtime.KeepAlive(s)
+}
+
+// heap returns how many bytes live.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func benchService(i int, last byte) []registry.Object {
