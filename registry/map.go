@@ -15,8 +15,9 @@ import (
 // "Optimizing Hash-Array Mapped Tries", 2015): nodes hold entries and children
 // apart, so that the upper nodes, which every change copies, are small.
 type Map[K comparable, V any] struct {
-	root *mapNode[K, V]
-	len  int
+	root  *mapNode[K, V]
+	len   int
+	owner *owner // nil but between Edit and Done
 }
 
 // mapNode has, for each value of the next five bits of a hash, an entry, or a
@@ -75,26 +76,42 @@ func (m Map[K, V]) Get(k K) (value V, ok bool) {
 // find returns the entry of k, or nil. Its key may share no bytes with k.
 func (m Map[K, V]) find(k K) *mapEntry[K, V] { return m.root.get(k, hashOf(k)) }
 
+// Edit returns the map for somebody who makes many changes before anybody else
+// sees the result: from here to Done, With and Without may change the map that
+// they are called on, and only what they return is to be used.
+func (m Map[K, V]) Edit() Map[K, V] {
+	m.owner = &owner{}
+	return m
+}
+
+// Done returns the map for everybody, immutable again.
+func (m Map[K, V]) Done() Map[K, V] {
+	m.owner = nil
+	return m
+}
+
 // With returns the map in which k has the value v.
-func (m Map[K, V]) With(k K, v V) Map[K, V] { return m.with(nil, k, v) }
+func (m Map[K, V]) With(k K, v V) Map[K, V] { return m.with(m.owner, k, v) }
 
 func (m Map[K, V]) with(o *owner, k K, v V) Map[K, V] {
 	root, added := m.root.with(o, mapEntry[K, V]{k, v}, hashOf(k), 0, hashOf)
+	m.root = root
 	if added {
 		m.len++
 	}
-	return Map[K, V]{root, m.len}
+	return m
 }
 
 // Without returns the map in which k is absent.
-func (m Map[K, V]) Without(k K) Map[K, V] { return m.without(nil, k) }
+func (m Map[K, V]) Without(k K) Map[K, V] { return m.without(m.owner, k) }
 
 func (m Map[K, V]) without(o *owner, k K) Map[K, V] {
 	root, removed := m.root.without(o, k, hashOf(k), 0)
-	if !removed {
-		return m
+	if removed {
+		m.root = root
+		m.len--
 	}
-	return Map[K, V]{root, m.len - 1}
+	return m
 }
 
 // All yields every entry, in no order.

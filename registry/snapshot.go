@@ -44,7 +44,7 @@ func (s *Snapshot) Service(k Key) *Entry {
 	return s.entry(e.key, e.value)
 }
 
-// Services yields every service, in no order.
+// Services yields every service with its endpoints, in no order.
 func (s *Snapshot) Services() iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		for k, data := range s.records[KindService].All() {
@@ -55,9 +55,17 @@ func (s *Snapshot) Services() iter.Seq[*Entry] {
 	}
 }
 
-func (s *Snapshot) entry(k Key, data string) *Entry {
-	return &Entry{unpackService(k, data), s.subsets(k)}
-}
+func (s *Snapshot) entry(k Key, data string) *Entry { return s.Entry(unpackService(k, data)) }
+
+// Spec returns the service of that key without its endpoints, or nil.
+func (s *Snapshot) Spec(k Key) *Service { return get[*Service](s, KindService, k) }
+
+// Specs yields every service without its endpoints, in no order: for those who
+// need the endpoints of few services, or none.
+func (s *Snapshot) Specs() iter.Seq[*Service] { return all[*Service](s, KindService) }
+
+// Entry returns a service of this snapshot together with its endpoints.
+func (s *Snapshot) Entry(service *Service) *Entry { return &Entry{service, s.subsets(service.Key)} }
 
 // subsets returns what serves a service: its EndpointSlices if it has any, in
 // the order of their names, else its Endpoints.

@@ -21,13 +21,14 @@ type endpointRules struct {
 	zonal bool
 }
 
-// of returns a service, or nil for one without a name, with those of its
-// endpoints that count: a snapshot may have more than is watched.
-func (r *endpointRules) of(e *registry.Entry) *registry.Entry {
-	switch {
-	case r.none:
-		return &registry.Entry{Service: e.Service}
-	case r.ignoreEmpty && isEmpty(e):
+// of returns a service with those of its endpoints that count, or nil for one
+// that has no name for want of them. A snapshot may have more than is watched.
+func (r *endpointRules) of(s *registry.Snapshot, service *registry.Service) *registry.Entry {
+	if r.none || !service.Headless && !r.ignoreEmpty {
+		return &registry.Entry{Service: service}
+	}
+	e := s.Entry(service)
+	if r.ignoreEmpty && isEmpty(e) {
 		return nil
 	}
 	return e

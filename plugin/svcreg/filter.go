@@ -20,8 +20,8 @@ type filter struct {
 }
 
 // service reports whether a service may be exposed, if its namespace is.
-func (f *filter) service(e *registry.Entry) bool {
-	return f.labels == nil || f.labels.Matches(labels.Set(e.Labels))
+func (f *filter) service(s *registry.Service) bool {
+	return f.labels == nil || f.labels.Matches(labels.Set(s.Labels))
 }
 
 // namespace reports whether a namespace is exposed, if it exists. One without
@@ -44,15 +44,15 @@ func (f *filter) namespace(s *registry.Snapshot, name string) bool {
 // is. An index has them only where labels say what is exposed.
 type members = registry.Map[string, registry.Map[string, struct{}]]
 
-// exposed returns a service, which may be nil, as far as it is exposed. It is
-// for an index in the making.
-func (x *index) exposed(k registry.Key, e *registry.Entry) *registry.Entry {
-	belongs := e != nil && x.filter.service(e)
+// exposed returns a service, which may be nil, with those of its endpoints that
+// DNS needs, or nil if it is not exposed. It is for an index in the making.
+func (x *index) exposed(k registry.Key, s *registry.Service) *registry.Entry {
+	belongs := s != nil && x.filter.service(s)
 	x.enrol(k, belongs)
 	if !belongs || !x.filter.namespace(x.snapshot, k.Namespace) {
 		return nil
 	}
-	return x.rules.of(e)
+	return x.rules.of(x.snapshot, s)
 }
 
 // enrol notes that a service belongs to the members, or does not.

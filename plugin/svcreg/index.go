@@ -54,16 +54,18 @@ func newIndexer(o *options, servers []netip.Addr) *indexer {
 func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Changes) *index {
 	x := &index{indexer: b, snapshot: s}
 	if old == nil || changes == nil {
-		for e := range s.Services() {
-			x.put(e.Key, x.exposed(e.Key, e))
+		x.edit()
+		for service := range s.Specs() {
+			x.put(service.Key, x.exposed(service.Key, service))
 		}
+		x.done()
 	} else {
 		x.services, x.endpoints, x.public, x.members = old.services, old.endpoints, old.public, old.members
 		for _, k := range changes.Services {
-			x.put(k, x.exposed(k, s.Service(k)))
+			x.put(k, x.exposed(k, s.Spec(k)))
 		}
 		for k := range x.turned(old.snapshot, changes.Namespaces) {
-			x.put(k, x.exposed(k, s.Service(k)))
+			x.put(k, x.exposed(k, s.Spec(k)))
 		}
 	}
 	x.origins = make([]origin, len(b.blank))
@@ -71,6 +73,18 @@ func (b *indexer) next(old *index, s *registry.Snapshot, changes *registry.Chang
 		x.origins[i] = b.blank[i].at(uint32(s.Revision()))
 	}
 	return x
+}
+
+// edit makes the changes that follow cheap, until done. It is for an index in
+// the making.
+func (x *index) edit() {
+	x.services, x.endpoints.Map = x.services.Edit(), x.endpoints.Edit()
+	x.public.services, x.public.addresses.Map = x.public.services.Edit(), x.public.addresses.Edit()
+}
+
+func (x *index) done() {
+	x.services, x.endpoints.Map = x.services.Done(), x.endpoints.Done()
+	x.public.services, x.public.addresses.Map = x.public.services.Done(), x.public.addresses.Done()
 }
 
 // put replaces a service by what an entry, which may be nil, makes of it. It

@@ -70,7 +70,7 @@ func (f *follower) measure(before *registry.Snapshot, changes []registry.Change,
 	now, after := time.Now(), f.watcher.Snapshot()
 	for _, c := range changes {
 		e := served(c, before, after)
-		if e == nil || !f.stanza.filter.service(e) || !f.stanza.filter.namespace(after, e.Namespace) {
+		if e == nil || !f.stanza.filter.service(e.Service) || !f.stanza.filter.namespace(after, e.Namespace) {
 			continue // nothing that is served
 		}
 		begun := f.begun(c, before, received)

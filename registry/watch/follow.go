@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -65,8 +66,16 @@ func (w *Watcher) session(ctx context.Context) error {
 		return err
 	}
 	w.replace(l)
-	return w.watch(ctx, l.history)
+	h, large := l.history, l.len() > largeList
+	if large {
+		debug.FreeOSMemory()
+	}
+	return w.watch(ctx, h)
 }
+
+// largeList is how many objects make a list worth cleaning up after: reading
+// them took several times the memory that they need.
+const largeList = 2000
 
 // replace swaps in what was listed.
 func (w *Watcher) replace(l *listing) {
