@@ -1,9 +1,6 @@
 package rules
 
-import (
-	"cmp"
-	"slices"
-)
+import "cmp"
 
 // claim is a service's wish for a frontend, with the rule that it gets there
 // if nobody comes before it.
@@ -19,18 +16,4 @@ func (c *claim) before(other *claim) bool {
 		return !c.External
 	}
 	return cmp.Or(cmp.Compare(c.created, other.created), c.Service.Compare(other.Service)) < 0
-}
-
-// with returns a copy of claims that has one more, in order.
-func with(claims []*claim, c *claim) []*claim {
-	i := 0
-	for i < len(claims) && claims[i].before(c) {
-		i++
-	}
-	return slices.Insert(slices.Clone(claims), i, c)
-}
-
-// without returns a copy of claims that lacks one.
-func without(claims []*claim, c *claim) []*claim {
-	return slices.DeleteFunc(slices.Clone(claims), func(have *claim) bool { return have == c })
 }

@@ -25,35 +25,60 @@ type check struct {
 	created int64 // the etcd revision at which the service was
 }
 
+// before reports whether a service was there before another.
+func (c *check) before(other *check) bool {
+	return cmp.Or(cmp.Compare(c.created, other.created), c.Service.Compare(other.Service)) < 0
+}
+
+// checks are the health checks of a Ruleset.
+type checks struct {
+	contest[uint16, *check]
+	of registry.Map[registry.Key, *check]
+	// taken are the ports that are node ports too: those keep them.
+	taken registry.Map[uint16, registry.Key]
+}
+
 // HealthChecks returns the health checks of all services, in the order of
 // their ports, each port once.
 func (r *Ruleset) HealthChecks() []HealthCheck {
-	held, _ := r.healthChecks()
-	return held
+	var all []HealthCheck
+	for port, c := range r.checks.holders.All() {
+		if _, taken := r.checks.taken.Get(port); !taken {
+			all = append(all, c.HealthCheck)
+		}
+	}
+	slices.SortFunc(all, func(a, b HealthCheck) int { return cmp.Compare(a.Port, b.Port) })
+	return all
 }
 
-// healthChecks returns who has a port for health checks, and who wants one
-// that another service has.
-func (r *Ruleset) healthChecks() (held []HealthCheck, refused []Refusal) {
-	all := make([]*check, 0, r.checks.Len())
-	for _, c := range r.checks.All() {
-		all = append(all, c)
+// HealthChecksDiffer reports whether the health checks may be others than
+// those of another Ruleset, at no cost.
+func (r *Ruleset) HealthChecksDiffer(other *Ruleset) bool {
+	return r.checks.holders != other.checks.holders || r.checks.taken != other.checks.taken
+}
+
+// putCheck replaces the health check that a service wants; nil for none.
+func (r *Ruleset) putCheck(k registry.Key, now *check) {
+	old, _ := r.checks.of.Get(k)
+	if old == now || old != nil && now != nil && *old == *now {
+		return
 	}
-	slices.SortFunc(all, func(a, b *check) int {
-		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.created, b.created), a.Service.Compare(b.Service))
-	})
-	for _, c := range all {
-		holder, taken := r.nodePortHolder(c.Port)
-		if n := len(held); n > 0 && held[n-1].Port == c.Port {
-			holder, taken = held[n-1].Service, true
-		}
-		if taken {
-			refused = append(refused, Refusal{Service: c.Service, Reason: fmt.Sprintf("healthCheckNodePort %d: held by %v", c.Port, holder)})
-			continue
-		}
-		held = append(held, c.HealthCheck)
+	if old != nil {
+		r.checks.remove(old.Port, old)
+		r.recheck(old.Port)
 	}
-	return held, refused
+	if now != nil {
+		r.checks.add(now.Port, now)
+		r.recheck(now.Port)
+	}
+	r.checks.of = set(r.checks.of, k, now, now != nil)
+}
+
+// recheck notes whether a port of health checks is a node port.
+func (r *Ruleset) recheck(port uint16) {
+	_, wanted := r.checks.holders.Get(port)
+	holder, taken := r.nodePortHolder(port)
+	r.checks.taken = set(r.checks.taken, port, holder, wanted && taken)
 }
 
 // nodePortHolder returns who has a TCP port of the node as its node port.
@@ -64,4 +89,24 @@ func (r *Ruleset) nodePortHolder(port uint16) (registry.Key, bool) {
 		}
 	}
 	return registry.Key{}, false
+}
+
+// refusedChecks returns the health checks that services can't have.
+func (r *Ruleset) refusedChecks() []Refusal {
+	var refused []Refusal
+	for port, rivals := range r.checks.rivals.All() {
+		holder, _ := r.checks.holders.Get(port)
+		for _, c := range rivals {
+			refused = append(refused, c.refusal(holder.Service))
+		}
+	}
+	for port, holder := range r.checks.taken.All() {
+		c, _ := r.checks.holders.Get(port)
+		refused = append(refused, c.refusal(holder))
+	}
+	return refused
+}
+
+func (c *check) refusal(holder registry.Key) Refusal {
+	return Refusal{Service: c.Service, Reason: fmt.Sprintf("healthCheckNodePort %d: held by %v", c.Port, holder)}
 }

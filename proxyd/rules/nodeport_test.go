@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,6 +145,35 @@ func TestHealthChecks(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.refused, refusals(r)); diff != "" {
 				t.Errorf("refusals (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What makes no difference to health checks can be told apart for nothing.
+func TestHealthChecksDiffer(t *testing.T) {
+	const spec = "type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: 31000, " + port80
+	one, other := located("10.1.0.1", "n1", "", isReady), located("10.1.0.2", "n2", "", isReady)
+	s := registrytest.Snapshot(t, service("a", spec)+sliceOf("a", "IPv4", one))
+	first := Compile(s, open())
+	for _, tt := range []struct {
+		name, manifest string
+		differ         bool
+	}{
+		{"an endpoint elsewhere", sliceOf("a", "IPv4", one, other), false},
+		{"an endpoint here", sliceOf("a", "IPv4", other), true},
+		{"the service's address", service("a", "clusterIP: 10.0.0.1, "+spec), false},
+		{"a node port", service("b", "type: NodePort, ports: [{port: 80, nodePort: 31000}]"), true},
+		{"another's health check", service("b", strings.Replace(spec, "31000", "31001", 1)), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var changes []registry.Change
+			for o := range registrytest.Snapshot(t, tt.manifest).Objects() {
+				changes = append(changes, registry.Put(o))
+			}
+			next, c := s.Apply(9, changes...)
+			if updated, _ := first.Update(next, c); updated.HealthChecksDiffer(first) != tt.differ {
+				t.Errorf("differ: %v, want %v", !tt.differ, tt.differ)
 			}
 		})
 	}

@@ -16,13 +16,10 @@ type Ruleset struct {
 	policy Policy
 	// claims are those of each service, refused what it asked for and can't
 	// have, whoever else is there.
-	claims  registry.Map[registry.Key, []*claim]
-	refused registry.Map[registry.Key, []Refusal]
-	checks  registry.Map[registry.Key, *check]
-	// holders has for each frontend whose it is, rivals who else wants it, in
-	// order.
-	holders registry.Map[Frontend, *claim]
-	rivals  registry.Map[Frontend, []*claim]
+	claims    registry.Map[registry.Key, []*claim]
+	refused   registry.Map[registry.Key, []Refusal]
+	frontends contest[Frontend, *claim]
+	checks    checks
 }
 
 // Compile returns the rules for a snapshot.
@@ -73,13 +70,13 @@ func (r *Ruleset) Resolve(to Frontend) Frontend {
 }
 
 // Len returns the number of rules.
-func (r *Ruleset) Len() int { return r.holders.Len() }
+func (r *Ruleset) Len() int { return r.frontends.holders.Len() }
 
 // Rules yields all rules, in the order of their frontends.
 func (r *Ruleset) Rules() iter.Seq[Rule] {
 	return func(yield func(Rule) bool) {
-		all := make([]*claim, 0, r.holders.Len())
-		for _, c := range r.holders.All() {
+		all := make([]*claim, 0, r.frontends.holders.Len())
+		for _, c := range r.frontends.holders.All() {
 			all = append(all, c)
 		}
 		slices.SortFunc(all, func(a, b *claim) int { return a.Compare(b.Frontend) })
@@ -94,11 +91,11 @@ func (r *Ruleset) Rules() iter.Seq[Rule] {
 // Refusals returns what services asked for and did not get, in the order of
 // the services and then of the frontends.
 func (r *Ruleset) Refusals() []Refusal {
-	_, all := r.healthChecks()
+	all := r.refusedChecks()
 	for _, refused := range r.refused.All() {
 		all = append(all, refused...)
 	}
-	for f, rivals := range r.rivals.All() {
+	for f, rivals := range r.frontends.rivals.All() {
 		holder := r.rule(f).Service
 		for _, c := range rivals {
 			all = append(all, Refusal{c.Service, f, fmt.Sprintf("held by %v", holder)})
@@ -112,7 +109,7 @@ func (r *Ruleset) Refusals() []Refusal {
 
 // rule returns the rule of a frontend, or nil.
 func (r *Ruleset) rule(f Frontend) *Rule {
-	if c, ok := r.holders.Get(f); ok {
+	if c, ok := r.frontends.holders.Get(f); ok {
 		return &c.Rule
 	}
 	return nil
@@ -124,19 +121,24 @@ func (r *Ruleset) put(k registry.Key, now compiled, before map[Frontend]*Rule) {
 	old, _ := r.claims.Get(k)
 	for _, c := range old {
 		r.note(c.Frontend, before)
-		r.remove(c)
+		r.frontends.remove(c.Frontend, c)
 	}
 	for _, c := range now.claims {
 		r.note(c.Frontend, before)
-		r.add(c)
+		r.frontends.add(c.Frontend, c)
 	}
 	r.claims = set(r.claims, k, now.claims, len(now.claims) > 0)
 	r.refused = set(r.refused, k, now.refused, len(now.refused) > 0)
-	r.checks = set(r.checks, k, now.check, now.check != nil)
+	r.putCheck(k, now.check)
+	for _, c := range slices.Concat(old, now.claims) {
+		if c.IsNodePort() && c.Protocol == registry.TCP {
+			r.recheck(c.Port)
+		}
+	}
 }
 
 // set returns a map in which k has a value, or none.
-func set[V any](m registry.Map[registry.Key, V], k registry.Key, v V, has bool) registry.Map[registry.Key, V] {
+func set[K comparable, V any](m registry.Map[K, V], k K, v V, has bool) registry.Map[K, V] {
 	if has {
 		return m.With(k, v)
 	}
@@ -148,39 +150,5 @@ func set[V any](m registry.Map[registry.Key, V], k registry.Key, v V, has bool) 
 func (r *Ruleset) note(f Frontend, before map[Frontend]*Rule) {
 	if _, noted := before[f]; !noted && before != nil {
 		before[f] = r.rule(f)
-	}
-}
-
-// add has a claim stand in line for its frontend.
-func (r *Ruleset) add(c *claim) {
-	holder, held := r.holders.Get(c.Frontend)
-	if held && holder.before(c) {
-		holder, c = c, holder
-	}
-	r.holders = r.holders.With(c.Frontend, c)
-	if held {
-		rivals, _ := r.rivals.Get(c.Frontend)
-		r.rivals = r.rivals.With(c.Frontend, with(rivals, holder))
-	}
-}
-
-// remove takes a claim out of the line; whoever comes next gets the frontend.
-func (r *Ruleset) remove(c *claim) {
-	rivals, contested := r.rivals.Get(c.Frontend)
-	holder, _ := r.holders.Get(c.Frontend)
-	switch {
-	case !contested:
-		r.holders = r.holders.Without(c.Frontend)
-		return
-	case holder == c:
-		r.holders = r.holders.With(c.Frontend, rivals[0])
-		rivals = rivals[1:]
-	default:
-		rivals = without(rivals, c)
-	}
-	if len(rivals) > 0 {
-		r.rivals = r.rivals.With(c.Frontend, rivals)
-	} else {
-		r.rivals = r.rivals.Without(c.Frontend)
 	}
 }

@@ -137,7 +137,6 @@ func (p *Policy) isOutside(client netip.Addr) bool {
 // isn't.
 func (p *Policy) masquerades(r *Rule, client, backend netip.Addr, outside bool) string {
 	inside := func(a netip.Addr) bool { return contains(p.ClusterCIDRs, a) }
-	guarded := slices.ContainsFunc(p.ClusterCIDRs, func(n netip.Prefix) bool { return n.Addr().Is4() == backend.Is4() })
 	switch {
 	case client == backend:
 		return fmt.Sprintf("%v connects to itself", client)
@@ -147,7 +146,7 @@ func (p *Policy) masquerades(r *Rule, client, backend netip.Addr, outside bool) 
 		return "replies must come back by way of this node"
 	case p.MasqueradeAll:
 		return "all connections to portal IPs are"
-	case guarded && inside(client) != inside(backend):
+	case inside(client) != inside(backend):
 		return "the connection crosses the border of the cluster's networks"
 	}
 	return ""

@@ -75,6 +75,9 @@ func TestUpdateIsCompile(t *testing.T) {
 			if diff := cmp.Diff(anew.HealthChecks(), updated.HealthChecks()); diff != "" {
 				t.Fatalf("seed %d, revision %d: health checks (-compiled +updated):\n%s", seed, revision, diff)
 			}
+			if diff := cmp.Diff(r.HealthChecks(), updated.HealthChecks()); diff != "" && !updated.HealthChecksDiffer(r) {
+				t.Fatalf("seed %d, revision %d: health checks differ, and nobody says so:\n%s", seed, revision, diff)
+			}
 			if diff := cmp.Diff(differing(r, updated), fmt.Sprint(changed)); diff != "" {
 				t.Fatalf("seed %d, revision %d: changed (-want +got):\n%s", seed, revision, diff)
 			}

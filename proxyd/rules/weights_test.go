@@ -74,6 +74,7 @@ func TestReduce(t *testing.T) {
 		{"coprime", "3 5", "3 5", 8},
 		{"as many slots as there may be", "1000 24", "125 3", 128},
 		{"more than there are slots for", "1000 999 1", "511 511 1", 1023},
+		{"more than there are slots for, but not as they come to", "1000 500", "2 1", 3},
 		{"unequal", "999 500 1", "681 341 1", 1023},
 		{"more backends than slots", many(5000, 1), many(5000, 1), 5000},
 		{"more backends than slots, one heavier", many(5000, 1000), many(5000, 1000), 5999},
