@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -24,15 +25,6 @@ const (
 	ready   rank = 0
 	leaving rank = 2 // terminating, but still serving: the last resort
 	resting rank = 1 // added to either: its weight is zero
-)
-
-// distance is that of an endpoint from this node.
-type distance uint8
-
-const (
-	sameNode distance = iota
-	sameZone
-	anywhere
 )
 
 // candidates returns who may serve a port, each address once: first those of
@@ -94,45 +86,27 @@ func (c *compiler) unusableEndpoint(at netip.AddrPort) string {
 	return unusable(at.Addr())
 }
 
-// distance returns how far an endpoint is from this node. One made by hand
-// has no node's name; it is known by its address.
-func (p *Policy) distance(e *registry.Endpoint, addr netip.Addr) distance {
-	switch {
-	case p.NodeName != "" && e.Node == p.NodeName || slices.Contains(p.NodeAddrs, addr):
-		return sameNode
-	case p.Zone != "" && e.Zone == p.Zone:
-		return sameZone
-	}
-	return anywhere
+// skipped are the endpoints that nothing can be sent to: the first, and how
+// many more.
+type skipped struct {
+	first  netip.AddrPort
+	reason string
+	more   int
 }
 
-// choose returns those of the candidates that get connections. Only those
-// count that are as near as farthest; of these the ones of the lowest rank, and
-// of these the nearest, where all that are as near as care count as the same.
-func choose(all []candidate, farthest, care distance) []Backend {
-	score := func(c *candidate) int { return int(c.rank)<<8 | int(max(c.distance, care)) }
-	best, n := 0, 0
-	for i := range all {
-		c := &all[i]
-		if c.distance > farthest {
-			continue
-		}
-		switch s := score(c); {
-		case n == 0 || s < best:
-			best, n = s, 1
-		case s == best:
-			n++
-		}
+func (c *compiler) skip(at netip.AddrPort, reason string) {
+	if c.skipped.reason != "" {
+		c.skipped.more++
+		return
 	}
-	if n == 0 {
-		return nil
+	c.skipped.first, c.skipped.reason = at, reason
+}
+
+// String says what is skipped, and why.
+func (s skipped) String() string {
+	text := fmt.Sprintf("endpoint %v: %s; nothing is sent there", s.first, s.reason)
+	if s.more > 0 {
+		text += fmt.Sprintf(" (and %d more)", s.more)
 	}
-	chosen := make([]Backend, 0, n)
-	for i := range all {
-		if c := &all[i]; c.distance <= farthest && score(c) == best {
-			chosen = append(chosen, c.Backend)
-		}
-	}
-	reduce(chosen)
-	return chosen
+	return text
 }

@@ -31,14 +31,6 @@ type compiler struct {
 	skipped skipped
 }
 
-// skipped are the endpoints that nothing can be sent to: the first, and how
-// many more.
-type skipped struct {
-	first  netip.AddrPort
-	reason string
-	more   int
-}
-
 // compile returns what a service comes to; nothing for a nil entry.
 func compile(e *registry.Entry, p *Policy) compiled {
 	if e == nil || e.Headless || e.Type == registry.ExternalName {
@@ -60,18 +52,6 @@ func compile(e *registry.Entry, p *Policy) compiled {
 	return c.compiled
 }
 
-// careFor returns up to which distance it makes no difference to a service
-// where its endpoints are (spec.trafficDistribution).
-func careFor(distribution string) distance {
-	switch distribution {
-	case "PreferSameNode":
-		return sameNode
-	case "PreferSameZone", "PreferClose":
-		return sameZone
-	}
-	return anywhere
-}
-
 func (c *compiler) readWeights() {
 	text, ok := c.entry.Annotations[WeightsAnnotation]
 	if !ok {
@@ -81,32 +61,6 @@ func (c *compiler) readWeights() {
 	if c.weights, err = parseWeights(text); err != nil {
 		c.refuse(Frontend{}, fmt.Sprintf("annotation %s: %v; its endpoints all weigh the same", WeightsAnnotation, err))
 	}
-}
-
-// serving is where the connections to a port go, in one address family.
-type serving struct {
-	candidates []candidate
-	portal     Target
-	external   Target
-	outside    *Target
-}
-
-// serve decides among the candidates of one family.
-func (c *compiler) serve(all []candidate) serving {
-	s := serving{candidates: all, external: Target{Backends: choose(all, anywhere, c.care)}}
-	s.portal = s.external
-	if !c.entry.InternalLocal && !c.entry.ExternalLocal {
-		return s
-	}
-	local := Target{Backends: choose(all, sameNode, anywhere)}
-	local.Drop = len(local.Backends) == 0 && len(all) > 0
-	if c.entry.InternalLocal {
-		s.portal = local
-	}
-	if c.entry.ExternalLocal {
-		s.outside = &local
-	}
-	return s
 }
 
 func (c *compiler) port(port registry.Port) {
@@ -168,35 +122,4 @@ func (c *compiler) isItself(f Frontend, all []candidate) bool {
 		own := one.Addr() == f.Addr || f.IsNodePort() && slices.Contains(c.policy.NodeAddrs, one.Addr())
 		return one.Port() == f.Port && own
 	})
-}
-
-// localReady returns how many endpoints of this node are ready.
-func (c *compiler) localReady() int {
-	local := map[netip.Addr]struct{}{}
-	for _, subset := range c.entry.Subsets {
-		for i := range subset.Endpoints {
-			e := &subset.Endpoints[i]
-			if c.entry.Serves(e) && e.Addr.IsValid() && c.policy.distance(e, e.Addr.Unmap()) == sameNode {
-				local[e.Addr.Unmap()] = struct{}{}
-			}
-		}
-	}
-	return len(local)
-}
-
-func (c *compiler) skip(at netip.AddrPort, reason string) {
-	if c.skipped.reason != "" {
-		c.skipped.more++
-		return
-	}
-	c.skipped.first, c.skipped.reason = at, reason
-}
-
-// String says what is skipped, and why.
-func (s skipped) String() string {
-	text := fmt.Sprintf("endpoint %v: %s; nothing is sent there", s.first, s.reason)
-	if s.more > 0 {
-		text += fmt.Sprintf(" (and %d more)", s.more)
-	}
-	return text
 }

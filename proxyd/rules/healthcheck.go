@@ -57,6 +57,20 @@ func (r *Ruleset) HealthChecksDiffer(other *Ruleset) bool {
 	return r.checks.holders != other.checks.holders || r.checks.taken != other.checks.taken
 }
 
+// localReady returns how many endpoints of this node are ready.
+func (c *compiler) localReady() int {
+	local := map[netip.Addr]struct{}{}
+	for _, subset := range c.entry.Subsets {
+		for i := range subset.Endpoints {
+			e := &subset.Endpoints[i]
+			if c.entry.Serves(e) && e.Addr.IsValid() && c.policy.distance(e, e.Addr.Unmap()) == sameNode {
+				local[e.Addr.Unmap()] = struct{}{}
+			}
+		}
+	}
+	return len(local)
+}
+
 // putCheck replaces the health check that a service wants; nil for none.
 func (r *Ruleset) putCheck(k registry.Key, now *check) {
 	old, _ := r.checks.of.Get(k)
