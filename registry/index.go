@@ -15,13 +15,42 @@ type index[K, M comparable] struct {
 // stands here without a map of its own.
 type members[M comparable] struct {
 	one  M
-	more Map[M, struct{}]
+	more *Map[M, struct{}] // nil for none
+}
+
+// several reports whether there is more than one member.
+func (set members[M]) several() bool { return set.more != nil }
+
+// with returns the set with a member more.
+func (set members[M]) with(o *owner, member M) members[M] {
+	var more Map[M, struct{}]
+	if set.more != nil {
+		more = *set.more
+	}
+	more = more.with(o, member, struct{}{})
+	set.more = &more
+	return set
+}
+
+// without returns the set, which has several members, with one less.
+func (set members[M]) without(o *owner, member M) members[M] {
+	if set.one == member {
+		for set.one = range set.more.All() {
+			break
+		}
+		member = set.one
+	}
+	more := set.more.without(o, member)
+	if set.more = &more; more.Len() == 0 {
+		set.more = nil
+	}
+	return set
 }
 
 // all yields the members, in no order.
 func (set members[M]) all() iter.Seq[M] {
 	return func(yield func(M) bool) {
-		if !yield(set.one) {
+		if !yield(set.one) || set.more == nil {
 			return
 		}
 		for m := range set.more.All() {
@@ -40,27 +69,20 @@ func (x index[K, M]) with(o *owner, k K, member M) index[K, M] {
 	case set.one == member:
 		return x
 	default:
-		set.more = set.more.with(o, member, struct{}{})
+		set = set.with(o, member)
 	}
 	return index[K, M]{x.sets.with(o, k, set)}
 }
 
 func (x index[K, M]) without(o *owner, k K, member M) index[K, M] {
 	set, ok := x.sets.Get(k)
-	if !ok {
+	switch {
+	case !ok, !set.several() && set.one != member:
 		return x
+	case !set.several():
+		return index[K, M]{x.sets.without(o, k)}
 	}
-	if set.one == member {
-		if set.more.Len() == 0 {
-			return index[K, M]{x.sets.without(o, k)}
-		}
-		for set.one = range set.more.All() {
-			break
-		}
-		member = set.one
-	}
-	set.more = set.more.without(o, member)
-	return index[K, M]{x.sets.with(o, k, set)}
+	return index[K, M]{x.sets.with(o, k, set.without(o, member))}
 }
 
 // move replaces the keys under which a member stands. Only what differs is

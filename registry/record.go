@@ -1,6 +1,9 @@
 package registry
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Record is an object in the compact form in which a Snapshot holds it: which
 // one it is, and all the rest in one string without pointers. Equal objects
@@ -31,6 +34,23 @@ func Pack(o Object) Record {
 	c := writerTo(buf[:0], r.Key)
 	c.fields(o)
 	return Record{r, string(c.out)}
+}
+
+// Together moves the data of records that came together into one piece of
+// memory: that of many small pieces stays scattered among what was garbage at
+// the time. It lasts until the last of the records is gone.
+func Together(records []Record) {
+	n := 0
+	for i := range records {
+		n += len(records[i].data)
+	}
+	var all strings.Builder
+	all.Grow(n)
+	for i := range records {
+		start := all.Len()
+		all.WriteString(records[i].data)
+		records[i].data = all.String()[start:]
+	}
 }
 
 // Data returns all of the object but its Ref, for NewRecord. It can be kept

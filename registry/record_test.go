@@ -186,3 +186,15 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// Records that are put together are what they were, and take one allocation.
+func TestTogether(t *testing.T) {
+	a, b := Pack(&Namespace{Meta{Kind: KindNamespace, Key: Key{Name: "a"}, UID: "1"}}), Pack(&Namespace{Meta{Kind: KindNamespace, Key: Key{Name: "b"}, UID: "22"}})
+	records := []Record{a, b}
+	if n := testing.AllocsPerRun(10, func() { Together(records) }); n != 1 {
+		t.Errorf("%v allocations, want 1", n)
+	}
+	if records[0] != a || records[1] != b {
+		t.Errorf("got %q, want %q", records, []Record{a, b})
+	}
+}

@@ -74,7 +74,7 @@ func (s *Snapshot) subsets(k Key) []Subset {
 	switch {
 	case !sliced:
 		return s.subsetsIn(KindEndpoints, k)
-	case set.more.Len() == 0:
+	case !set.several():
 		return s.subsetsIn(KindEndpointSlice, set.one)
 	}
 	var subsets []Subset
@@ -130,7 +130,7 @@ func (s *Snapshot) PodKeyByIP(addr netip.Addr) (Key, bool) {
 // oldest returns the object that was created first of those at an address.
 func (s *Snapshot) oldest(kind Kind, x index[netip.Addr, Key], addr netip.Addr) (Key, bool) {
 	set, ok := x.sets.Get(addr)
-	if !ok || set.more.Len() == 0 {
+	if !ok || !set.several() {
 		return set.one, ok
 	}
 	var first *Meta

@@ -76,7 +76,7 @@ func decode(data []byte) (*saved, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reader{body}
+	r := reader{body, string(body)}
 	s := &saved{header: header{r.string(), r.number(), int64(r.number())}}
 	for {
 		kind := r.number()
@@ -97,8 +97,11 @@ func decode(data []byte) (*saved, error) {
 }
 
 // reader reads numbers and strings. Where there are none, all that is left is
-// zero.
-type reader struct{ rest []byte }
+// zero. The strings share one piece of memory.
+type reader struct {
+	rest []byte
+	text string // what rest says, too
+}
 
 func (r *reader) number() uint64 {
 	n, size := binary.Uvarint(r.rest)
@@ -106,7 +109,7 @@ func (r *reader) number() uint64 {
 		r.rest = nil
 		return 0
 	}
-	r.rest = r.rest[size:]
+	r.skip(size)
 	return n
 }
 
@@ -116,10 +119,12 @@ func (r *reader) string() string {
 		r.rest = nil
 		return ""
 	}
-	s := string(r.rest[:n])
-	r.rest = r.rest[n:]
+	s := r.text[:n]
+	r.skip(int(n))
 	return s
 }
+
+func (r *reader) skip(n int) { r.rest, r.text = r.rest[n:], r.text[n:] }
 
 // verify returns what stands between the format's version and the checksum.
 func verify(data []byte) ([]byte, error) {

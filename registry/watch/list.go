@@ -100,6 +100,7 @@ func (l *listing) take(d *decoder, page []*mvccpb.KeyValue) {
 			records = append(records, registry.Pack(o))
 		}
 	}
+	registry.Together(records)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pages = append(l.pages, records)
