@@ -84,6 +84,7 @@ func (f *follower) start() error {
 		Client:       client,
 		Layout:       f.options.layout,
 		Kinds:        f.options.kinds(),
+		Trim:         f.options.trim,
 		SnapshotFile: f.options.snapshotFile,
 		Notify:       f.notify,
 		Applied:      f.measure,

@@ -69,18 +69,18 @@ func newProgramming() *prometheus.HistogramVec {
 func (f *follower) measure(before *registry.Snapshot, changes []registry.Change, received time.Time) {
 	now, after := time.Now(), f.watcher.Snapshot()
 	for _, c := range changes {
-		e := served(c, before, after)
-		if e == nil || !f.stanza.filter.service(e.Service) || !f.stanza.filter.namespace(after, e.Namespace) {
+		s := served(c, before, after)
+		if s == nil || !f.stanza.filter.service(s) || !f.stanza.filter.namespace(after, s.Namespace) {
 			continue // nothing that is served
 		}
 		begun := f.begun(c, before, received)
-		f.stanza.tally.programming.WithLabelValues(f.where.labels(serviceKind(e))...).Observe(now.Sub(begun).Seconds())
+		f.stanza.tally.programming.WithLabelValues(f.where.labels(serviceKind(s))...).Observe(now.Sub(begun).Seconds())
 	}
 }
 
 // served returns the service that a change is about, as it is now or was until
 // now; nil if there is none.
-func served(c registry.Change, before, after *registry.Snapshot) *registry.Entry {
+func served(c registry.Change, before, after *registry.Snapshot) *registry.Service {
 	o := c.Object
 	if o == nil {
 		o = before.Object(c.Ref)
@@ -94,22 +94,22 @@ func served(c registry.Change, before, after *registry.Snapshot) *registry.Entry
 	default:
 		return nil
 	}
-	if e := after.Service(k); e != nil {
-		return e
+	if s := after.Spec(k); s != nil {
+		return s
 	}
-	return before.Service(k)
+	return before.Spec(k)
 }
 
 // serviceKind returns what upstream calls a kind of service; nothing for none.
-func serviceKind(e *registry.Entry) string {
+func serviceKind(s *registry.Service) string {
 	switch {
-	case e == nil:
+	case s == nil:
 		return ""
-	case e.Type == registry.ExternalName:
+	case s.Type == registry.ExternalName:
 		return "external_name"
-	case !e.Headless:
+	case !s.Headless:
 		return "cluster_ip"
-	case e.Selector != nil:
+	case s.Selector != nil:
 		return "headless_with_selector"
 	}
 	return "headless_without_selector"

@@ -16,14 +16,15 @@ import (
 type decoder struct {
 	layout codec.Layout
 	kinds  map[registry.Kind]bool
+	trim   func(registry.Object)
 	bad    map[registry.Ref]int64 // the revision of each value that can't be read
 	logger *slog.Logger
 	status *tracker
 }
 
-func newDecoder(layout codec.Layout, kinds []registry.Kind, logger *slog.Logger, status *tracker) *decoder {
-	d := &decoder{layout, map[registry.Kind]bool{}, map[registry.Ref]int64{}, logger, status}
-	for _, k := range kinds {
+func newDecoder(c *Config, status *tracker) *decoder {
+	d := &decoder{c.Layout, map[registry.Kind]bool{}, c.Trim, map[registry.Ref]int64{}, c.Logger, status}
+	for _, k := range c.Kinds {
 		d.kinds[k] = true
 	}
 	return d
@@ -69,6 +70,7 @@ func (d *decoder) object(r registry.Ref, kv *mvccpb.KeyValue) (registry.Object, 
 	}
 	meta := o.Metadata()
 	meta.CreateRevision, meta.ModRevision = kv.CreateRevision, kv.ModRevision
+	d.trim(o)
 	return o, nil
 }
 

@@ -31,6 +31,10 @@ type Config struct {
 	Layout codec.Layout
 	// Kinds are what is watched; nil means all that a Snapshot holds.
 	Kinds []registry.Kind
+	// Trim, if not nil, takes out of an object what its user has no need of, to
+	// save memory. Several goroutines call it at once. What a snapshot file
+	// holds was trimmed by whoever saved it.
+	Trim func(registry.Object)
 	// SnapshotFile is where the last snapshot is kept; empty means nowhere.
 	SnapshotFile string
 	// Notify, if not nil, is called each time the snapshot was swapped, in
@@ -78,6 +82,9 @@ func New(c Config) (*Watcher, error) {
 	if err := validateKinds(c.Kinds); err != nil {
 		return nil, err
 	}
+	if c.Trim == nil {
+		c.Trim = func(registry.Object) {}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -97,7 +104,7 @@ func New(c Config) (*Watcher, error) {
 		timing:  defaultTiming,
 		ready:   make(chan struct{}),
 	}
-	w.decoder = newDecoder(c.Layout, c.Kinds, c.Logger, w.status)
+	w.decoder = newDecoder(&c, w.status)
 	if c.SnapshotFile != "" {
 		w.disk = newDisk(c.SnapshotFile, c.Layout.Prefix(), c.Logger, w.status)
 	}
