@@ -53,8 +53,8 @@ func (c *compiler) candidates(port registry.Port) (v4, v6 []candidate) {
 // candidate returns what an endpoint has to offer, and whether it is anything.
 func (c *compiler) candidate(b registry.Backend) (candidate, bool) {
 	at := netip.AddrPortFrom(b.Addr.Unmap(), b.Port)
-	serves := c.entry.Serves(b.Endpoint)
-	if !b.Addr.IsValid() || !serves && !(b.Serving && b.Terminating) {
+	serves, last := c.entry.Serves(b.Endpoint), b.Serving && b.Terminating
+	if !b.Addr.IsValid() || !serves && !last {
 		return candidate{}, false
 	}
 	if reason := c.unusableEndpoint(at); reason != "" {

@@ -147,7 +147,6 @@ func BenchmarkCompile(b *testing.B) {
 		objects = append(objects, benchService(i, 0)...)
 	}
 	s := registry.Build(1, objects...)
-	objects = nil
 	before := heap()
 	var r *Ruleset
 	for b.Loop() {
