@@ -16,10 +16,10 @@ ifeq ($(shell id -u),0)
 export SVCREG_REQUIRE_ROOT := 1
 endif
 
-.PHONY: help deps build run test unit e2e lint fuzz bench man check clean
+.PHONY: help deps build run test unit e2e lint fuzz bench bench-dns bench-check man check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages and Go modules that are missing
 	@test/deps.sh
@@ -67,6 +67,12 @@ bench-dns: bin/etcd ## measure DNS beside its peers, about 12 minutes; BENCHFLAG
 	cd bench && go build -ldflags '-s -w' -o ../bin/bench-coredns ./coredns
 	cd bench && go build -o ../bin/bench-dns .
 	bin/bench-dns $(BENCHFLAGS)
+
+bench-check: bin/etcd ## lint and test the benchmark, which is a module of its own
+	@test/deps.sh dnsperf
+	cd bench && go mod tidy -diff
+	cd bench && go run $(GOLANGCI) run ./...
+	cd bench && go vet ./... && go test -timeout 10m ./...
 
 check: lint test ## all that must be green before a change goes in
 
