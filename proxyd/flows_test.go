@@ -153,7 +153,9 @@ func TestStaleFlowsFromOutside(t *testing.T) {
 		w.inbox.move([]netip.Addr{netip.MustParseAddr("192.0.2.1")})
 		w.write(public, last)
 		w.pass(time.Second)
+		w.mu.Lock() // a timer brings the next look at them
 		w.flows = []string{"192.0.2.1:80 10.1.0.1:8080", "192.0.2.1:80 10.1.0.2:8080"}
+		w.mu.Unlock()
 		w.pass(2 * fullPeriod)
 		w.deletes("both are served")
 		w.write(endpoints("dns", "10.1.0.2"))
