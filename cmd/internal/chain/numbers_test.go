@@ -16,10 +16,17 @@ import (
 // numbers returns the plugin's metrics of a name by the value of a label.
 func numbers(t *testing.T, name, label string) map[string]float64 {
 	t.Helper()
+	return sums(t, scrape(t), "coredns_svcreg_"+name, label)
+}
+
+// sums returns the sums of the metrics of a name on a page by the value of a
+// label.
+func sums(t *testing.T, page, name, label string) map[string]float64 {
+	t.Helper()
 	all := map[string]float64{}
-	for line := range strings.Lines(scrape(t)) {
+	for line := range strings.Lines(page) {
 		series, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
-		if !strings.HasPrefix(series, "coredns_svcreg_"+name+"{") {
+		if !strings.HasPrefix(series, name+"{") {
 			continue
 		}
 		_, at, _ := strings.Cut(series, label+`="`)
