@@ -20,7 +20,7 @@ func (c *conversion) endpoints(meta registry.Meta, o *corev1.Endpoints) *registr
 
 func (c *conversion) subset(path string, o *corev1.EndpointSubset) registry.Subset {
 	var s registry.Subset
-	s.Endpoints = room(s.Endpoints, len(o.Addresses)+len(o.NotReadyAddresses))
+	s.Endpoints = slices.Grow(s.Endpoints, len(o.Addresses)+len(o.NotReadyAddresses))
 	for i := range o.Addresses {
 		s.Endpoints = append(s.Endpoints, c.endpoint(path, ".addresses", i, &o.Addresses[i], true))
 	}
@@ -56,21 +56,13 @@ func (c *conversion) endpoint(path, list string, i int, o *corev1.EndpointAddres
 	return e
 }
 
-// room returns a list with room for n elements; as it is for none.
-func room[T any](list []T, n int) []T {
-	if n == 0 {
-		return list
-	}
-	return slices.Grow(list, n)
-}
-
 func (c *conversion) endpointSlice(meta registry.Meta, o *discoveryv1.EndpointSlice) *registry.Endpoints {
 	e := &registry.Endpoints{Meta: meta}
 	if service := o.Labels[discoveryv1.LabelServiceName]; service != "" {
 		e.Service = registry.Key{Namespace: meta.Namespace, Name: service}
 	}
 	var s registry.Subset
-	s.Endpoints = room(s.Endpoints, len(o.Endpoints))
+	s.Endpoints = slices.Grow(s.Endpoints, len(o.Endpoints))
 	for i := range o.Endpoints {
 		s.Endpoints = c.sliceEndpoints(s.Endpoints, i, o.AddressType, &o.Endpoints[i])
 	}
