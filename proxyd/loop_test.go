@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/svcreg/svcreg/proxyd/iptables"
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -159,7 +159,7 @@ func TestErrorsBringFullSyncsWithGrowingPauses(t *testing.T) {
 // on, and a full sync tries again in a while.
 func TestRejectedRulesHoldNobodyUp(t *testing.T) {
 	inWorld(t, func(w *world) {
-		rejected := &iptables.RejectedError{Services: []registry.Key{key("bad")}, Errs: []error{errors.New("no")}}
+		rejected := &rules.RejectedError{Services: map[registry.Key]error{key("bad"): errors.New("no")}}
 		w.kernel.failing(func() error { return fmt.Errorf("sync: %w", rejected) })
 		w.write(service("first", "10.0.0.1", "TCP"))
 		w.pass(minPeriod)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/svcreg/svcreg/proxyd/iptables"
 	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
@@ -69,7 +68,7 @@ func (l *loop) program(ctx context.Context, changed []rules.Frontend) error {
 	full := changed == nil
 	err := l.kernel.Sync(ctx, l.ruleset, changed, l.networks)
 	l.metrics.synced(full, time.Since(start), err)
-	if rejected, ok := errors.AsType[*iptables.RejectedError](err); ok {
+	if rejected, ok := errors.AsType[*rules.RejectedError](err); ok {
 		l.logger.Error("the kernel refused rules; all others stand", "err", rejected)
 		l.nextFull.Reset(min(jitter(l.full), jitter(maxPause)))
 	} else if err != nil {

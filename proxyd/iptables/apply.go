@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -15,7 +16,7 @@ type applier struct {
 	family   Family
 	chunk    int // how many steps go into one transaction
 	logger   *slog.Logger
-	rejected *RejectedError
+	rejected *rules.RejectedError
 	// faults are refused rules that belong to no service.
 	faults []error
 }
@@ -92,5 +93,5 @@ func (a *applier) reject(c *chain, b block, err error) {
 		a.faults = append(a.faults, fmt.Errorf("table %s, chain %s: %w", c.table, c.name, err))
 		return
 	}
-	a.rejected.add(b.service, err)
+	a.rejected.Add(b.service, err)
 }

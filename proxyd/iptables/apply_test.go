@@ -43,12 +43,11 @@ func TestOneRefusedServiceDoesNotBlockOthers(t *testing.T) {
 	}
 	n.proxier = NewWithKernel(Config{}, n.kernel, Features{})
 	err := n.proxier.Sync(t.Context(), n.rules, nil, nil)
-	var rejected *RejectedError
+	var rejected *rules.RejectedError
 	if !errors.As(err, &rejected) {
 		t.Fatalf("got %v, want a RejectedError", err)
 	}
-	slices.SortFunc(rejected.Services, registry.Key.Compare)
-	if diff := cmp.Diff("[my-ns/bad2 my-ns/"+bad.name+"]", fmt.Sprint(rejected.Services)); diff != "" {
+	if diff := cmp.Diff("[my-ns/bad2 my-ns/"+bad.name+"]", fmt.Sprint(rejected.Keys())); diff != "" {
 		t.Errorf("rejected services (-want +got):\n%s", diff)
 	}
 	for _, s := range services {
@@ -155,7 +154,7 @@ func TestFailureDropsTheMemory(t *testing.T) {
 			bad := sample[0]
 			bad.backends = []string{"10.1.0.98", "10.1.0.99"}
 			w.put(bad)
-			var rejected *RejectedError
+			var rejected *rules.RejectedError
 			if err := p.Sync(t.Context(), w.rules, w.changed, nil); !errors.Is(err, failure) || errors.As(err, &rejected) {
 				t.Fatalf("got %v, want %v and no RejectedError", err, failure)
 			}

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/svcreg/svcreg/registry"
 )
 
 // CommandError says that an iptables command failed.
@@ -80,31 +78,4 @@ func complaint(stderr string) string {
 func isRefusal(err error) bool {
 	var refusal interface{ refused() bool }
 	return errors.As(err, &refusal) && refusal.refused() && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
-}
-
-// RejectedError says that the kernel refused the rules of some services. All
-// others are carried out. Trying again helps only once the machine has been
-// repaired, so there is no hurry.
-type RejectedError struct {
-	// Services are those whose rules were refused.
-	Services []registry.Key
-	// Errs says why, one for each service.
-	Errs []error
-}
-
-// Error names each service and why it was refused.
-func (e *RejectedError) Error() string {
-	var why []string
-	for i, s := range e.Services {
-		why = append(why, fmt.Sprintf("service %v: %v", s, e.Errs[i]))
-	}
-	return "rules refused by the kernel: " + strings.Join(why, "; ")
-}
-
-// Unwrap returns the single errors.
-func (e *RejectedError) Unwrap() []error { return e.Errs }
-
-func (e *RejectedError) add(service registry.Key, err error) {
-	e.Services = append(e.Services, service)
-	e.Errs = append(e.Errs, err)
 }

@@ -48,11 +48,11 @@ func NewWithKernel(cfg Config, kernel Kernel, features Features) *Proxier {
 // networks of portal IPs; with none those of the Config count.
 //
 // Where the kernel refuses the rules of single services the others are carried
-// out, and the error is a *RejectedError. After any other error the next Sync
+// out, and the error is a *rules.RejectedError. After any other error the next Sync
 // reads the kernel, whatever changed.
 func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, portal []netip.Prefix) error {
 	b := p.cfg.base(portal, p.features.RandomFully)
-	var rejected RejectedError
+	var rejected rules.RejectedError
 	var errs []error
 	for _, family := range p.families() {
 		if err := p.sync(ctx, family, r, changed, b, &rejected); err != nil {
@@ -60,7 +60,7 @@ func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Fr
 		}
 	}
 	switch {
-	case len(rejected.Errs) == 0:
+	case len(rejected.Services) == 0:
 		return errors.Join(errs...)
 	case len(errs) == 0:
 		return &rejected
@@ -75,7 +75,7 @@ func (p *Proxier) families() []Family {
 	return []Family{IPv4}
 }
 
-func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, b base, rejected *RejectedError) error {
+func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, b base, rejected *rules.RejectedError) error {
 	next, todo, err := p.plan(ctx, family, r, changed, b)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -283,8 +284,8 @@ func TestRealRefusedRule(t *testing.T) {
 		}}
 		p := NewWithKernel(Config{}, spy, Features{IPv6: true, RandomFully: true})
 		err := p.Sync(t.Context(), newWorld(labServices...).rules, nil, nil)
-		var rejected *RejectedError
-		if !errors.As(err, &rejected) || fmt.Sprint(rejected.Services) != "[my-ns/self]" {
+		var rejected *rules.RejectedError
+		if !errors.As(err, &rejected) || fmt.Sprint(rejected.Keys()) != "[my-ns/self]" {
 			t.Fatalf("got %v, want a rejection of my-ns/self", err)
 		}
 		if !strings.Contains(err.Error(), "nosuchmatch") || !strings.Contains(err.Error(), "iptables-"+l.backend+"-restore") {
