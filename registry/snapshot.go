@@ -107,36 +107,14 @@ func (s *Snapshot) ByPortalIP(addr netip.Addr) *Entry {
 // whether there is one. Where several claim it the one that was created first
 // holds it. It allocates nothing as long as only one does.
 func (s *Snapshot) PortalIPHolder(addr netip.Addr) (Key, bool) {
-	return s.oldest(KindService, s.byPortalIP, addr)
-}
-
-// PodByIP returns the unfinished pod at that address, or nil; see PodKeyByIP.
-func (s *Snapshot) PodByIP(addr netip.Addr) *Pod {
-	k, ok := s.PodKeyByIP(addr)
-	if !ok {
-		return nil
-	}
-	return s.Pod(k)
-}
-
-// PodKeyByIP returns the key of the unfinished pod at that address, and
-// whether there is one. Where several claim it, as those on the host's network
-// do, the one created first wins. It allocates nothing as long as only one
-// does.
-func (s *Snapshot) PodKeyByIP(addr netip.Addr) (Key, bool) {
-	return s.oldest(KindPod, s.podsByIP, addr)
-}
-
-// oldest returns the object that was created first of those at an address.
-func (s *Snapshot) oldest(kind Kind, x index[netip.Addr, Key], addr netip.Addr) (Key, bool) {
-	set, ok := x.sets.Get(addr)
+	set, ok := s.byPortalIP.sets.Get(addr)
 	if !ok || !set.several() {
 		return set.one, ok
 	}
 	var first *Meta
 	for k := range set.all() {
-		data, _ := s.records[kind].Get(k)
-		if m := unpackMeta(Ref{kind, k}, data); first == nil || m.Before(first) {
+		data, _ := s.records[KindService].Get(k)
+		if m := unpackMeta(Ref{KindService, k}, data); first == nil || m.Before(first) {
 			first = m
 		}
 	}

@@ -80,7 +80,8 @@ type view struct {
 	Entries               map[Key][]Subset
 	Objects               map[Ref]int64
 	Counts                map[Kind]int
-	ByPortalIP, PodByIP   map[netip.Addr]Key
+	ByPortalIP            map[netip.Addr]Key
+	PodsByIP              map[netip.Addr][]Key
 	Namespaces            map[string]bool
 	Networks              []netip.Prefix
 }
@@ -88,7 +89,7 @@ type view struct {
 func look(s *Snapshot) view {
 	v := view{
 		Entries: map[Key][]Subset{}, Objects: map[Ref]int64{}, Counts: map[Kind]int{},
-		ByPortalIP: map[netip.Addr]Key{}, PodByIP: map[netip.Addr]Key{},
+		ByPortalIP: map[netip.Addr]Key{}, PodsByIP: map[netip.Addr][]Key{},
 		Namespaces: map[string]bool{}, Networks: s.PortalNetworks(),
 	}
 	for e := range s.Services() {
@@ -120,8 +121,8 @@ func (v *view) lookAtIndexes(s *Snapshot) {
 		if e := s.ByPortalIP(a); e != nil {
 			v.ByPortalIP[a] = e.Key
 		}
-		if p := s.PodByIP(a); p != nil {
-			v.PodByIP[a] = p.Key
+		if pods := slices.SortedFunc(s.PodKeysByIP(a), Key.Compare); pods != nil {
+			v.PodsByIP[a] = pods
 		}
 	}
 	for _, name := range []string{"ns0", "ns1", "ns2", "ns3"} {
@@ -313,11 +314,11 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 	s := Build(1, append(objects, &Namespace{Meta{Kind: KindNamespace, Key: Key{Name: "made"}}})...)
 	for name, lookup := range map[string]func() bool{
 		"PortalIPHolder":       func() bool { _, ok := s.PortalIPHolder(fleetAddr(10, 1234)); return ok },
-		"PodKeyByIP":           func() bool { _, ok := s.PodKeyByIP(fleetAddr(172, 1234)); return ok },
+		"PodKeysByIP":          func() bool { return hasPod(s, fleetAddr(172, 1234)) },
 		"HasNamespace":         func() bool { return s.HasNamespace("ns-7") },
 		"HasNamespace, made":   func() bool { return s.HasNamespace("made") },
 		"no PortalIPHolder":    func() bool { _, ok := s.PortalIPHolder(fleetAddr(11, 1)); return !ok },
-		"no PodKeyByIP":        func() bool { _, ok := s.PodKeyByIP(fleetAddr(11, 1)); return !ok },
+		"no PodKeysByIP":       func() bool { return !hasPod(s, fleetAddr(11, 1)) },
 		"HasNamespace, absent": func() bool { return !s.HasNamespace("nowhere") },
 		"Service, absent":      func() bool { return s.Service(Key{"ns-1", "nothing"}) == nil },
 		"Node, absent":         func() bool { return s.Node("nowhere") == nil },
@@ -331,6 +332,13 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations, want none", name, n)
 		}
 	}
+}
+
+func hasPod(s *Snapshot, addr netip.Addr) bool {
+	for range s.PodKeysByIP(addr) {
+		return true
+	}
+	return false
 }
 
 // A snapshot keeps no part of the strings that came with a change: they may
