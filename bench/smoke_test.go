@@ -17,6 +17,7 @@ import (
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/peers"
 	"github.com/svcreg/svcreg/bench/report"
+	"github.com/svcreg/svcreg/bench/show"
 )
 
 // programs builds what the benchmark starts, and returns the flags that say
@@ -91,12 +92,12 @@ func checkSizes(t *testing.T, r report.Results) {
 		t.Errorf("%d figures of memory and %d of start, want 8 of each", len(r.Memory), len(r.Start))
 	}
 	for _, m := range r.Memory {
-		if !slices.Contains([]int{60, 40}, m.Services) || report.Median(m.RSS) < 10e6 {
+		if !slices.Contains([]int{60, 40}, m.Services) || show.Median(m.RSS) < 10e6 {
 			t.Errorf("memory: %+v", m)
 		}
 	}
 	for _, s := range r.Start {
-		if seconds := report.Median(s.Seconds); !(seconds > 0.001) || seconds > 60 {
+		if seconds := show.Median(s.Seconds); !(seconds > 0.001) || seconds > 60 {
 			t.Errorf("start: %+v", s)
 		}
 	}
@@ -107,7 +108,7 @@ func checkChanges(t *testing.T, r report.Results) {
 	found := map[peers.Peer]int{}
 	for _, c := range r.Change {
 		found[c.Server]++
-		p50 := report.Percentile(c.Seconds, 50)
+		p50 := show.Percentile(c.Seconds, 50)
 		if math.IsNaN(p50) || p50 <= 0 || (c.QPS > 0) != (c.Changes > 0) {
 			t.Errorf("change: %+v", c)
 		}

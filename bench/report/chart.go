@@ -2,126 +2,81 @@ package report
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/peers"
+	"github.com/svcreg/svcreg/bench/show"
 )
 
-// Chart shows results as an SVG image. Its colours can be told apart on a
-// light background and on a dark one.
+// Chart shows results as an SVG image.
 func Chart(r Results) string {
-	d := &drawing{}
-	for _, p := range []panel{throughputPanel(r), memoryPanel(r), startPanel(r), changePanel(r)} {
-		if len(p.groups) > 0 {
-			d.panel(p)
-		}
-	}
-	return d.String()
-}
-
-// panel is a part of the chart: bars of one scale.
-type panel struct {
-	title  string
-	groups []group
-	mark   float64 // where a line stands across the bars; 0 for none
-}
-
-// group is bars that belong together.
-type group struct {
-	label string
-	bars  []bar
-}
-
-// bar is one figure.
-type bar struct {
-	server peers.Peer
-	value  float64
-	shown  string
+	return show.Chart(throughputPanel(r), memoryPanel(r), startPanel(r), changePanel(r))
 }
 
 // charted are the servers whose throughput is drawn, beside whoami, which is
 // the measure.
 var charted = []peers.Peer{peers.Hosts, peers.File, peers.Etcd, peers.Kubernetes, peers.Svcreg}
 
-func throughputPanel(r Results) panel {
-	p := panel{title: "Queries a second as a multiple of whoami's, server-bound", mark: 1}
+func throughputPanel(r Results) show.Panel {
+	p := show.Panel{Title: "Queries a second as a multiple of whoami's, server-bound", Mark: 1}
 	for _, k := range fleet.Kinds {
-		p.add(string(k), ratios(r, k, peers.Whoami, charted...))
+		p.Add(string(k), ratios(r, k, peers.Whoami, charted...)...)
 	}
-	p.add("A + prometheus", ratios(r, fleet.A, peers.WhoamiPrometheus, peers.KubernetesPrometheus, peers.SvcregPrometheus))
+	p.Add("A + prometheus", ratios(r, fleet.A, peers.WhoamiPrometheus, peers.KubernetesPrometheus, peers.SvcregPrometheus)...)
 	return p
 }
 
-// add appends a group if it has bars.
-func (p *panel) add(label string, bars []bar) {
-	if len(bars) > 0 {
-		p.groups = append(p.groups, group{label, bars})
-	}
-}
-
-func ratios(r Results, k fleet.Kind, to peers.Peer, servers ...peers.Peer) []bar {
-	var bars []bar
+func ratios(r Results, k fleet.Kind, to peers.Peer, servers ...peers.Peer) []show.Bar {
+	var bars []show.Bar
 	for _, s := range servers {
 		if v := ratio(r.find(ServerBound, k, s), r.find(ServerBound, k, to)); v > 0 {
-			bars = append(bars, bar{s, v, number("%.2f", v)})
+			bars = append(bars, newBar(s, v, show.Number("%.2f", v)))
 		}
 	}
 	return bars
 }
 
-func memoryPanel(r Results) panel {
-	p := panel{title: "Resident memory"}
-	for _, n := range sizes(r.Memory, func(m Memory) int { return m.Services }) {
-		var bars []bar
-		for _, m := range r.Memory {
-			if m.Services == n {
-				bars = append(bars, bar{m.Server, Median(m.RSS), megabytes(Median(m.RSS))})
-			}
-		}
-		p.add(fmt.Sprintf("%d services", n), bars)
+func memoryPanel(r Results) show.Panel {
+	p := show.Panel{Title: "Resident memory"}
+	for _, m := range r.Memory {
+		p.Add(fmt.Sprintf("%d services", m.Services), newBar(m.Server, show.Median(m.RSS), show.Megabytes(show.Median(m.RSS))))
 	}
 	return p
 }
 
-func startPanel(r Results) panel {
-	p := panel{title: "Start of the process to the first right answer"}
-	for _, n := range sizes(r.Start, func(s Start) int { return s.Services }) {
-		var bars []bar
-		for _, s := range r.Start {
-			if s.Services == n {
-				bars = append(bars, bar{s.Server, Median(s.Seconds), number("%.0f ms", Median(s.Seconds)*1e3)})
-			}
-		}
-		p.add(fmt.Sprintf("%d services", n), bars)
+func startPanel(r Results) show.Panel {
+	p := show.Panel{Title: "Start of the process to the first right answer"}
+	for _, s := range r.Start {
+		v := show.Median(s.Seconds)
+		p.Add(fmt.Sprintf("%d services", s.Services), newBar(s.Server, v, show.Number("%.0f ms", v*1e3)))
 	}
 	return p
 }
 
-func changePanel(r Results) panel {
-	p := panel{title: "Acknowledged write to the new answer, 99th percentile"}
+func changePanel(r Results) show.Panel {
+	p := show.Panel{Title: "Acknowledged write to the new answer, 99th percentile"}
 	for _, c := range r.Change {
 		label := c.What
 		if c.QPS > 0 {
 			label += ", under load"
 		}
-		i := slices.IndexFunc(p.groups, func(g group) bool { return g.label == label })
-		if i < 0 {
-			i, p.groups = len(p.groups), append(p.groups, group{label: label})
-		}
-		v := Percentile(c.Seconds, 99)
-		p.groups[i].bars = append(p.groups[i].bars, bar{c.Server, v, millis(v)})
+		v := show.Percentile(c.Seconds, 99)
+		p.Add(label, newBar(c.Server, v, show.Millis(v)))
 	}
 	return p
 }
 
-// sizes returns the numbers of services in a list of results, each once.
-func sizes[T any](list []T, size func(T) int) []int {
-	var found []int
-	for _, one := range list {
-		if !slices.Contains(found, size(one)) {
-			found = append(found, size(one))
-		}
+// newBar returns the bar of a server's figure.
+func newBar(p peers.Peer, value float64, shown string) show.Bar {
+	return show.Bar{Name: string(p), Value: value, Shown: shown, Colour: colour(p)}
+}
+
+func colour(p peers.Peer) show.Colour {
+	switch p {
+	case peers.Svcreg, peers.SvcregPrometheus, peers.SvcregSnapshot:
+		return show.Ours
+	case peers.Kubernetes, peers.KubernetesPrometheus:
+		return show.Rival
 	}
-	return found
+	return show.Plain
 }

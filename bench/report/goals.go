@@ -1,10 +1,6 @@
 package report
 
-import (
-	"math"
-
-	"github.com/svcreg/svcreg/bench/fleet"
-)
+import "github.com/svcreg/svcreg/bench/fleet"
 
 // goal is what svcreg is meant to reach at one kind of question: multiples of
 // other servers' queries a second, server-bound.
@@ -39,24 +35,3 @@ const (
 	quietP99Goal = 1e-3
 	loadP99Goal  = 5e-3
 )
-
-// atLeast shows whether a figure reaches a goal, if there are both.
-func atLeast(figure, goal float64) string {
-	return verdict(figure, goal, figure >= goal, number("≥ %.2f", goal))
-}
-
-// atMost shows whether a figure stays below a goal, if there are both.
-func atMost(figure, goal float64, shown string) string {
-	return verdict(figure, goal, figure <= goal, "≤ "+shown)
-}
-
-func verdict(figure, goal float64, met bool, shown string) string {
-	switch {
-	case goal == 0 || math.IsNaN(figure):
-		return ""
-	case met:
-		return shown + " ✓"
-	default:
-		return shown + " ✗"
-	}
-}

@@ -5,30 +5,6 @@ import (
 	"testing"
 )
 
-func TestPercentile(t *testing.T) {
-	ten := []float64{10, 1, 9, 2, 8, 3, 7, 4, 6, 5}
-	for _, tt := range []struct{ p, want float64 }{{0, 1}, {10, 1}, {50, 5}, {51, 6}, {99, 10}, {100, 10}} {
-		if got := Percentile(ten, tt.p); got != tt.want {
-			t.Errorf("p%v: %v, want %v", tt.p, got, tt.want)
-		}
-	}
-	if ten[0] != 10 {
-		t.Error("the values were sorted in place")
-	}
-	if !math.IsNaN(Percentile(nil, 50)) || !math.IsNaN(Median(nil)) {
-		t.Error("figures of nothing")
-	}
-}
-
-func TestMedian(t *testing.T) {
-	if got := Median([]float64{5, 1, 3}); got != 3 {
-		t.Errorf("of three: %v", got)
-	}
-	if got := Median([]float64{4, 1, 3, 2}); got != 2.5 {
-		t.Errorf("of four: %v", got)
-	}
-}
-
 // A ratio compares rounds that were run next to each other: a machine that
 // slows down for a while slows down both.
 func TestRatio(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/peers"
+	"github.com/svcreg/svcreg/bench/show"
 )
 
 // tableOrder is the order of servers in tables.
@@ -14,12 +15,12 @@ var tableOrder = []peers.Peer{
 	peers.WhoamiPrometheus, peers.KubernetesPrometheus, peers.SvcregPrometheus,
 }
 
-func serverBound(r Results) *table {
-	t := &table{head: []string{"question", "server", "queries/s", "CPU s per 100k", "÷ whoami", "goal", "÷ kubernetes", "goal"}}
+func serverBound(r Results) *show.Table {
+	t := &show.Table{Head: []string{"question", "server", "queries/s", "CPU s per 100k", "÷ whoami", "goal", "÷ kubernetes", "goal"}}
 	for _, k := range fleet.Kinds {
 		for _, p := range tableOrder {
 			if one := r.find(ServerBound, k, p); len(one.Rounds) > 0 {
-				t.add(serverBoundRow(r, one)...)
+				t.Add(serverBoundRow(r, one)...)
 			}
 		}
 	}
@@ -40,17 +41,17 @@ func serverBoundRow(r Results, t Throughput) []string {
 	toCeiling := ratio(t, r.find(ServerBound, t.Kind, ceiling))
 	toRival := ratio(t, r.find(ServerBound, t.Kind, rival))
 	return []string{
-		string(t.Kind), string(t.Server), thousands(t.median(qps)), processorTime(t),
-		number("%.2f", toCeiling), atLeast(toCeiling, g.whoami), number("%.2f", toRival), atLeast(toRival, g.kubernetes),
+		string(t.Kind), string(t.Server), show.Thousands(t.median(qps)), processorTime(t),
+		show.Number("%.2f", toCeiling), show.AtLeast(toCeiling, g.whoami), show.Number("%.2f", toRival), show.AtLeast(toRival, g.kubernetes),
 	}
 }
 
 // processorTime shows a server's processor time, and etcd's where it takes
 // part in answers.
 func processorTime(t Throughput) string {
-	text := number("%.2f", t.median(cpu))
+	text := show.Number("%.2f", t.median(cpu))
 	if t.Server == peers.Etcd || t.Server == peers.EtcdCache {
-		text += number(" + %.2f of etcd", t.median(etcdCPU))
+		text += show.Number(" + %.2f of etcd", t.median(etcdCPU))
 	}
 	return text
 }
@@ -79,8 +80,8 @@ func disturbed(r Results) string {
 		"or dnsperf could not keep up. CPU seconds say more about them than queries a second.\n", few, all, 100*least)
 }
 
-func unpinned(r Results) *table {
-	t := &table{head: []string{"server", "queries/s", "CPU s per 100k", "÷ whoami", "÷ etcd", "goal"}}
+func unpinned(r Results) *show.Table {
+	t := &show.Table{Head: []string{"server", "queries/s", "CPU s per 100k", "÷ whoami", "÷ etcd", "goal"}}
 	for _, p := range tableOrder {
 		one := r.find(Unpinned, fleet.A, p)
 		if len(one.Rounds) == 0 {
@@ -91,8 +92,8 @@ func unpinned(r Results) *table {
 			g = etcdGoal
 		}
 		toEtcd := ratio(one, r.find(Unpinned, fleet.A, peers.Etcd))
-		t.add(string(p), thousands(one.median(qps)), processorTime(one),
-			number("%.2f", ratio(one, r.find(Unpinned, fleet.A, peers.Whoami))), number("%.1f", toEtcd), atLeast(toEtcd, g))
+		t.Add(string(p), show.Thousands(one.median(qps)), processorTime(one),
+			show.Number("%.2f", ratio(one, r.find(Unpinned, fleet.A, peers.Whoami))), show.Number("%.1f", toEtcd), show.AtLeast(toEtcd, g))
 	}
 	return t
 }

@@ -6,17 +6,18 @@ import (
 	"strconv"
 
 	"github.com/svcreg/svcreg/bench/peers"
+	"github.com/svcreg/svcreg/bench/show"
 )
 
-func memory(r Results) *table {
-	t := &table{head: []string{"server", "services", "resident", "above no services", "÷ kubernetes", "goal"}}
+func memory(r Results) *show.Table {
+	t := &show.Table{Head: []string{"server", "services", "resident", "above no services", "÷ kubernetes", "goal"}}
 	for _, m := range r.Memory {
 		above, g := r.above(m.Server, m.Services), 0.0
 		if m.Server == peers.Svcreg {
 			g = memoryGoals[m.Services]
 		}
-		t.add(string(m.Server), strconv.Itoa(m.Services), megabytes(Median(m.RSS)), megabytes(above),
-			number("%.2f", above/r.above(peers.Kubernetes, m.Services)), atMost(above, g, megabytes(g)))
+		t.Add(string(m.Server), strconv.Itoa(m.Services), show.Megabytes(show.Median(m.RSS)), show.Megabytes(above),
+			show.Number("%.2f", above/r.above(peers.Kubernetes, m.Services)), show.AtMost(above, g, show.Megabytes(g)))
 	}
 	return t
 }
@@ -30,7 +31,7 @@ func (r Results) above(p peers.Peer, services int) float64 {
 	rss := func(p peers.Peer) float64 {
 		for _, m := range r.Memory {
 			if m.Server == p && m.Services == services {
-				return Median(m.RSS)
+				return show.Median(m.RSS)
 			}
 		}
 		return math.NaN()
@@ -38,8 +39,8 @@ func (r Results) above(p peers.Peer, services int) float64 {
 	return rss(p) - rss(peers.SvcregEmpty)
 }
 
-func start(r Results) *table {
-	t := &table{head: []string{"server", "services", "first right answer", "slowest", "÷ kubernetes", "goal"}}
+func start(r Results) *show.Table {
+	t := &show.Table{Head: []string{"server", "services", "first right answer", "slowest", "÷ kubernetes", "goal"}}
 	for _, s := range r.Start {
 		g := 0.0
 		if s.Server == peers.Svcreg {
@@ -49,9 +50,9 @@ func start(r Results) *table {
 		if s.Server == peers.SvcregSnapshot {
 			name += ", etcd away"
 		}
-		t.add(name, strconv.Itoa(s.Services), number("%.0f ms", Median(s.Seconds)*1e3), number("%.0f ms", Percentile(s.Seconds, 100)*1e3),
-			number("%.2f", Median(s.Seconds)/r.kubernetesStart(s.Services)),
-			atMost(Median(s.Seconds), g, number("%.0f ms", g*1e3)))
+		t.Add(name, strconv.Itoa(s.Services), show.Number("%.0f ms", show.Median(s.Seconds)*1e3), show.Number("%.0f ms", show.Percentile(s.Seconds, 100)*1e3),
+			show.Number("%.2f", show.Median(s.Seconds)/r.kubernetesStart(s.Services)),
+			show.AtMost(show.Median(s.Seconds), g, show.Number("%.0f ms", g*1e3)))
 	}
 	return t
 }
@@ -61,27 +62,27 @@ func start(r Results) *table {
 func (r Results) kubernetesStart(services int) float64 {
 	for _, s := range r.Start {
 		if s.Server == peers.Kubernetes && s.Services == services {
-			return Median(s.Seconds)
+			return show.Median(s.Seconds)
 		}
 	}
 	return math.NaN()
 }
 
-func change(r Results) *table {
-	t := &table{head: []string{"server", "changed", "meanwhile", "p50", "÷ kubernetes", "goal", "p99", "÷ kubernetes", "goal", "longest"}}
+func change(r Results) *show.Table {
+	t := &show.Table{Head: []string{"server", "changed", "meanwhile", "p50", "÷ kubernetes", "goal", "p99", "÷ kubernetes", "goal", "longest"}}
 	for _, c := range r.Change {
 		meanwhile, p50, p99 := "nothing", quietP50Goal, quietP99Goal
 		if c.QPS > 0 {
-			meanwhile = fmt.Sprintf("%.0f changes/s, %s queries/s", c.Changes, thousands(c.QPS))
+			meanwhile = fmt.Sprintf("%.0f changes/s, %s queries/s", c.Changes, show.Thousands(c.QPS))
 			p50, p99 = 0, loadP99Goal
 		}
 		if c.Server != peers.Svcreg {
 			p50, p99 = 0, 0
 		}
-		half, most := Percentile(c.Seconds, 50), Percentile(c.Seconds, 99)
+		half, most := show.Percentile(c.Seconds, 50), show.Percentile(c.Seconds, 99)
 		rival := r.kubernetesChange(c)
-		t.add(string(c.Server), c.What, meanwhile, millis(half), number("%.2f", half/Percentile(rival, 50)), atMost(half, p50, millis(p50)),
-			millis(most), number("%.2f", most/Percentile(rival, 99)), atMost(most, p99, millis(p99)), millis(Percentile(c.Seconds, 100)))
+		t.Add(string(c.Server), c.What, meanwhile, show.Millis(half), show.Number("%.2f", half/show.Percentile(rival, 50)), show.AtMost(half, p50, show.Millis(p50)),
+			show.Millis(most), show.Number("%.2f", most/show.Percentile(rival, 99)), show.AtMost(most, p99, show.Millis(p99)), show.Millis(show.Percentile(c.Seconds, 100)))
 	}
 	return t
 }
