@@ -1,6 +1,9 @@
 package registry
 
-import "net/netip"
+import (
+	"iter"
+	"net/netip"
+)
 
 // Entry is a service together with the endpoints that serve it. It is
 // immutable, and a new one is made whenever the service or its endpoints
@@ -37,26 +40,37 @@ func (e *Entry) Backends(port Port) []Backend {
 	}
 	var backends []Backend
 	seen := map[identity]int{}
-	for i := range e.Subsets {
-		subset := &e.Subsets[i]
-		number, ok := e.portIn(subset, port)
-		if !ok {
-			continue
-		}
-		for j := range subset.Endpoints {
-			endpoint := &subset.Endpoints[j]
-			id := identity{endpoint.Addr, endpoint.Host, number}
-			first, again := seen[id]
-			switch {
-			case !again:
-				seen[id] = len(backends)
-				backends = append(backends, Backend{endpoint, number})
-			case !backends[first].Ready && endpoint.Ready:
-				backends[first].Endpoint = endpoint
-			}
+	for b := range e.Served(port) {
+		id := identity{b.Addr, b.Host, b.Port}
+		first, again := seen[id]
+		switch {
+		case !again:
+			seen[id] = len(backends)
+			backends = append(backends, b)
+		case !backends[first].Ready && b.Ready:
+			backends[first] = b
 		}
 	}
 	return backends
+}
+
+// Served yields the endpoints of one of the service's ports as they stand in
+// the registry, ready or not: one that stands in two places twice.
+func (e *Entry) Served(port Port) iter.Seq[Backend] {
+	return func(yield func(Backend) bool) {
+		for i := range e.Subsets {
+			subset := &e.Subsets[i]
+			number, ok := e.portIn(subset, port)
+			if !ok {
+				continue
+			}
+			for j := range subset.Endpoints {
+				if !yield(Backend{&subset.Endpoints[j], number}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // portIn returns the port on which a subset serves the service's port: the one

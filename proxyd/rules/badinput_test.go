@@ -114,9 +114,9 @@ func TestAddressInTwoForms(t *testing.T) {
 // One service with 5,000 endpoints has them all, sorted.
 func TestManyEndpoints(t *testing.T) {
 	k := key("a")
-	service := benchService(0, 0)[0].(*registry.Service)
+	service := benchService(0, 0, 0)[0].(*registry.Service)
 	service.Key = k
-	e := &registry.Endpoints{Meta: registry.Meta{Kind: registry.KindEndpoints, Key: k}, Service: k, Subsets: []registry.Subset{{Ports: []registry.EndpointPort{{Protocol: registry.TCP, Port: 8080}}}}}
+	e := &registry.Endpoints{Meta: registry.Meta{Kind: registry.KindEndpoints, Key: k}, Service: k, Subsets: []registry.Subset{{Ports: []registry.EndpointPort{{Name: "http", Protocol: registry.TCP, Port: 8080}}}}}
 	for i := range 5000 {
 		addr := netip.AddrFrom4([4]byte{10, 1, byte(i * 7 >> 8), byte(i * 7)})
 		e.Subsets[0].Endpoints = append(e.Subsets[0].Endpoints, registry.Endpoint{Addr: addr, Ready: true})

@@ -28,18 +28,16 @@ const (
 )
 
 // candidates returns who may serve a port, each address once: first those of
-// IPv4, then those of IPv6, each sorted.
+// IPv4, then those of IPv6, each sorted. They last until the next call.
 func (c *compiler) candidates(port registry.Port) (v4, v6 []candidate) {
-	backends := c.entry.Backends(port)
-	all := make([]candidate, 0, len(backends))
-	for _, b := range backends {
+	all := c.candidateBuffer[:0]
+	for b := range c.entry.Served(port) {
 		if one, ok := c.candidate(b); ok {
 			all = append(all, one)
 		}
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(a.AddrPort.Compare(b.AddrPort), cmp.Compare(a.rank, b.rank), cmp.Compare(a.distance, b.distance))
-	})
+	c.candidateBuffer = all
+	slices.SortFunc(all, candidate.compare)
 	all = slices.CompactFunc(all, func(a, b candidate) bool { return a.AddrPort == b.AddrPort })
 	n, _ := slices.BinarySearchFunc(all, false, func(c candidate, _ bool) int {
 		if c.Addr().Is4() {
@@ -48,6 +46,15 @@ func (c *compiler) candidates(port registry.Port) (v4, v6 []candidate) {
 		return 1
 	})
 	return all[:n], all[n:]
+}
+
+// compare orders candidates by address. Of those with the same one the best
+// comes first.
+func (c candidate) compare(other candidate) int {
+	if n := c.AddrPort.Compare(other.AddrPort); n != 0 {
+		return n
+	}
+	return cmp.Or(cmp.Compare(c.rank, other.rank), cmp.Compare(c.distance, other.distance), cmp.Compare(other.Weight, c.Weight))
 }
 
 // candidate returns what an endpoint has to offer, and whether it is anything.

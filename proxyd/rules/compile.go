@@ -10,14 +10,16 @@ import (
 
 // compiled is what one service comes to, whatever the others are.
 type compiled struct {
-	claims  []*claim
+	claims  []claim
 	refused []Refusal
 	check   *check
 }
 
-// compiler collects what one service wants.
+// compiler collects what one service wants, after the other: it keeps its
+// buffers.
 type compiler struct {
-	policy  *Policy
+	policy *Policy
+
 	entry   *registry.Entry
 	sources []netip.Prefix
 	weights weights
@@ -25,24 +27,32 @@ type compiler struct {
 	// up to which it makes no difference.
 	places bool
 	care   distance
-
 	compiled
-	wanted  map[Frontend]struct{}
+	wanted  wanted
 	skipped skipped
+
+	claimBuffer     []claim
+	candidateBuffer []candidate
+	backendBuffer   []Backend
+	effectBuffer    []byte
 }
 
 // compile returns what a service comes to; nothing for a nil entry.
-func compile(e *registry.Entry, p *Policy) compiled {
+func (c *compiler) compile(e *registry.Entry) compiled {
+	c.compiled = compiled{}
 	if e == nil || e.Headless || e.Type == registry.ExternalName {
-		return compiled{}
+		return c.compiled
 	}
-	c := compiler{policy: p, entry: e, sources: sources(e.SourceRanges), wanted: map[Frontend]struct{}{}}
+	c.entry, c.sources, c.weights, c.skipped = e, sources(e.SourceRanges), nil, skipped{}
 	c.care = careFor(e.TrafficDistribution)
 	c.places = c.care != anywhere || e.InternalLocal || e.ExternalLocal
+	c.wanted.reset()
+	c.claimBuffer = c.claimBuffer[:0]
 	c.readWeights()
 	for _, port := range e.Ports {
 		c.port(port)
 	}
+	c.claims = slices.Clone(c.claimBuffer)
 	if c.skipped.reason != "" {
 		c.refuse(Frontend{}, c.skipped.String())
 	}
@@ -64,52 +74,47 @@ func (c *compiler) readWeights() {
 }
 
 func (c *compiler) port(port registry.Port) {
+	c.backendBuffer = c.backendBuffer[:0]
 	v4, v6 := c.candidates(port)
-	families := map[bool]serving{true: c.serve(v4), false: c.serve(v6)}
-	add := func(f Frontend, refuses func(Frontend) string, rule Rule) {
-		to := families[f.Addr.Is4()]
-		rule.Frontend, rule.Service, rule.PortName, rule.Affinity = f, c.entry.Key, port.Name, c.entry.AffinityTimeout
-		rule.Target = to.portal
-		if rule.External {
-			rule.Target, rule.Outside = to.external, to.outside
-		}
-		c.claim(rule, to.candidates, refuses)
-	}
+	by := families{c.serve(port.Name, v4), c.serve(port.Name, v6)}
 	at := func(a netip.Addr) Frontend { return Frontend{a.Unmap(), port.Protocol, port.Port} }
 	for _, addr := range c.entry.PortalIPs {
-		add(at(addr), c.policy.refusesPortal, Rule{})
+		f := at(addr)
+		c.claim(f, c.policy.refusesPortal(f), by.of(f), false, "")
 	}
 	for _, addr := range c.entry.PublicIPs {
-		add(at(addr), c.policy.refusesPublic, Rule{External: true})
+		f := at(addr)
+		c.claim(f, c.policy.refusesPublic(f), by.of(f), true, "")
 	}
 	for _, addr := range c.entry.LoadBalancerIPs {
-		add(at(addr), c.refusesBalanced, Rule{External: true, Sources: c.sourcesFor(addr.Unmap())})
+		f := at(addr)
+		c.claim(f, c.refusesBalanced(f), by.of(f), true, c.limited(by.of(f), f.Addr))
 	}
 	for _, f := range c.policy.nodePorts(c.entry, port) {
-		add(f, c.policy.refusesNodePort, Rule{External: true})
+		c.claim(f, c.policy.refusesNodePort(f), by.of(f), true, "")
 	}
 }
 
-// claim adds the wish for a frontend, or says why it can't be. The first wish
-// of a service for a frontend counts.
-func (c *compiler) claim(rule Rule, all []candidate, refuses func(Frontend) string) {
-	f := rule.Frontend
-	if _, again := c.wanted[f]; again {
+// claim adds the wish for a frontend, or says why it can't be, beyond the
+// reason given. The first wish of a service for a frontend counts.
+func (c *compiler) claim(f Frontend, reason string, s *serving, external bool, effect string) {
+	if c.wanted.again(f) {
 		return
 	}
-	c.wanted[f] = struct{}{}
-	reason := impossible(f)
-	if reason == "" {
-		reason = refuses(f)
+	if not := impossible(f); not != "" {
+		reason = not
 	}
-	if reason == "" && c.isItself(f, all) {
+	if reason == "" && c.isItself(f, s.candidates) {
 		reason = "it is one of the service's own endpoints"
 	}
 	if reason != "" {
 		c.refuse(f, reason)
 		return
 	}
-	c.claims = append(c.claims, &claim{rule, c.entry.CreateRevision})
+	if effect == "" {
+		effect = c.effect(s, external)
+	}
+	c.claimBuffer = append(c.claimBuffer, claim{placeOf(f), external, c.entry.Key, c.entry.CreateRevision, effect})
 }
 
 func (c *compiler) refuse(f Frontend, reason string) {
@@ -118,8 +123,39 @@ func (c *compiler) refuse(f Frontend, reason string) {
 
 // isItself reports whether a frontend is one of those who serve it.
 func (c *compiler) isItself(f Frontend, all []candidate) bool {
-	return slices.ContainsFunc(all, func(one candidate) bool {
-		own := one.Addr() == f.Addr || f.IsNodePort() && slices.Contains(c.policy.NodeAddrs, one.Addr())
-		return one.Port() == f.Port && own
+	if f.IsNodePort() {
+		return slices.ContainsFunc(all, func(one candidate) bool {
+			return one.Port() == f.Port && slices.Contains(c.policy.NodeAddrs, one.Addr())
+		})
+	}
+	_, found := slices.BinarySearchFunc(all, netip.AddrPortFrom(f.Addr, f.Port), func(one candidate, at netip.AddrPort) int {
+		return one.AddrPort.Compare(at)
 	})
+	return found
+}
+
+// wanted are the frontends that a service asked for already.
+type wanted struct {
+	few  []Frontend
+	many map[Frontend]struct{} // instead, where few would be many
+}
+
+func (w *wanted) reset() { w.few, w.many = w.few[:0], nil }
+
+// again reports whether a frontend was asked for before.
+func (w *wanted) again(f Frontend) bool {
+	if w.many == nil && len(w.few) < 32 {
+		again := slices.Contains(w.few, f)
+		w.few = append(w.few, f)
+		return again
+	}
+	if w.many == nil {
+		w.many = map[Frontend]struct{}{}
+		for _, have := range w.few {
+			w.many[have] = struct{}{}
+		}
+	}
+	_, again := w.many[f]
+	w.many[f] = struct{}{}
+	return again
 }

@@ -22,6 +22,11 @@ type wish[W any] interface {
 	before(other W) bool
 }
 
+// edit lets the methods change the contest in place, until done.
+func (c *contest[K, W]) edit() { c.holders, c.rivals = c.holders.Edit(), c.rivals.Edit() }
+
+func (c *contest[K, W]) done() { c.holders, c.rivals = c.holders.Done(), c.rivals.Done() }
+
 // add has a wish stand in line for a thing.
 func (c *contest[K, W]) add(k K, w W) {
 	holder, held := c.holders.Get(k)

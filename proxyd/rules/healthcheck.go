@@ -88,6 +88,26 @@ func (r *Ruleset) putCheck(k registry.Key, now *check) {
 	r.checks.of = set(r.checks.of, k, now, now != nil)
 }
 
+// edit lets the checks be changed in place, until done.
+func (c *checks) edit() {
+	c.contest.edit()
+	c.of, c.taken = c.of.Edit(), c.taken.Edit()
+}
+
+func (c *checks) done() {
+	c.contest.done()
+	c.of, c.taken = c.of.Done(), c.taken.Done()
+}
+
+// recheckAll looks at the ports of those of some claims that are node ports.
+func (r *Ruleset) recheckAll(claims []claim) {
+	for i := range claims {
+		if f := claims[i].frontend(); f.IsNodePort() && f.Protocol == registry.TCP {
+			r.recheck(f.Port)
+		}
+	}
+}
+
 // recheck notes whether a port of health checks is a node port.
 func (r *Ruleset) recheck(port uint16) {
 	_, wanted := r.checks.holders.Get(port)
@@ -98,8 +118,8 @@ func (r *Ruleset) recheck(port uint16) {
 // nodePortHolder returns who has a TCP port of the node as its node port.
 func (r *Ruleset) nodePortHolder(port uint16) (registry.Key, bool) {
 	for _, addr := range [...]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
-		if rule := r.rule(Frontend{addr, registry.TCP, port}); rule != nil {
-			return rule.Service, true
+		if c := r.holder(placeOf(Frontend{addr, registry.TCP, port})); c != nil {
+			return c.service, true
 		}
 	}
 	return registry.Key{}, false

@@ -10,51 +10,73 @@ import (
 )
 
 // Ruleset is what a node does for all services. It is immutable; Update makes
-// the next one, which shares with this one all that did not change. The zero
-// Ruleset is that of an empty registry and the zero Policy.
+// the next one, which shares with this one all that did not change. It holds
+// rules packed, and makes those that somebody asks for. The zero Ruleset is
+// that of an empty registry and the zero Policy.
 type Ruleset struct {
 	policy Policy
 	// claims are those of each service, refused what it asked for and can't
 	// have, whoever else is there.
-	claims    registry.Map[registry.Key, []*claim]
+	claims    registry.Map[registry.Key, []claim]
 	refused   registry.Map[registry.Key, []Refusal]
-	frontends contest[Frontend, *claim]
+	frontends contest[place, *claim]
 	checks    checks
 }
 
 // Compile returns the rules for a snapshot.
 func Compile(s *registry.Snapshot, p Policy) *Ruleset {
 	r := Ruleset{policy: p}
+	r.edit()
+	c := compiler{policy: &r.policy}
 	for e := range s.Services() {
-		r.put(e.Key, compile(e, &r.policy), nil)
+		r.put(e.Key, c.compile(e), nil)
 	}
+	r.done()
 	return &r
 }
 
 // Update returns the rules for a snapshot that differs by some changes from
 // the one that these rules are for, and the frontends whose rules differ,
 // sorted. The cost is that of the changes, however large the registry.
-func (r *Ruleset) Update(s *registry.Snapshot, c *registry.Changes) (*Ruleset, []Frontend) {
+func (r *Ruleset) Update(s *registry.Snapshot, changes *registry.Changes) (*Ruleset, []Frontend) {
 	next := *r
-	before := map[Frontend]*Rule{}
-	for _, k := range c.Services {
-		next.put(k, compile(s.Service(k), &next.policy), before)
+	if len(changes.Services) > 1 {
+		next.edit()
+		defer next.done()
+	}
+	c := compiler{policy: &next.policy}
+	before := map[place]*claim{}
+	for _, k := range changes.Services {
+		next.put(k, c.compile(s.Service(k)), before)
 	}
 	var changed []Frontend
-	for f, old := range before {
-		now := next.rule(f)
-		if (old == nil) != (now == nil) || old != nil && !old.Equal(*now) {
-			changed = append(changed, f)
+	for at, old := range before {
+		if !old.same(next.holder(at)) {
+			changed = append(changed, at.frontend())
 		}
 	}
 	slices.SortFunc(changed, Frontend.Compare)
 	return &next, changed
 }
 
+// edit lets put change the Ruleset in place, until done; nobody else may have
+// it so far.
+func (r *Ruleset) edit() {
+	r.claims, r.refused = r.claims.Edit(), r.refused.Edit()
+	r.frontends.edit()
+	r.checks.edit()
+}
+
+func (r *Ruleset) done() {
+	r.claims, r.refused = r.claims.Done(), r.refused.Done()
+	r.frontends.done()
+	r.checks.done()
+}
+
 // Lookup returns the rule of a frontend, and whether there is one.
 func (r *Ruleset) Lookup(f Frontend) (Rule, bool) {
-	if rule := r.rule(f); rule != nil {
-		return *rule, true
+	if c := r.holder(placeOf(f)); c != nil {
+		return c.rule(), true
 	}
 	return Rule{}, false
 }
@@ -63,7 +85,7 @@ func (r *Ruleset) Lookup(f Frontend) (Rule, bool) {
 // port are for: that itself, or the node port where it is an address of the
 // node that no rule has.
 func (r *Ruleset) Resolve(to Frontend) Frontend {
-	if r.rule(to) == nil && slices.Contains(r.policy.NodeAddrs, to.Addr) {
+	if slices.Contains(r.policy.NodeAddrs, to.Addr) && r.holder(placeOf(to)) == nil {
 		return to.everywhere()
 	}
 	return to
@@ -79,9 +101,9 @@ func (r *Ruleset) Rules() iter.Seq[Rule] {
 		for _, c := range r.frontends.holders.All() {
 			all = append(all, c)
 		}
-		slices.SortFunc(all, func(a, b *claim) int { return a.Compare(b.Frontend) })
+		slices.SortFunc(all, func(a, b *claim) int { return a.compare(b.place) })
 		for _, c := range all {
-			if !yield(c.Rule) {
+			if !yield(c.rule()) {
 				return
 			}
 		}
@@ -95,10 +117,10 @@ func (r *Ruleset) Refusals() []Refusal {
 	for _, refused := range r.refused.All() {
 		all = append(all, refused...)
 	}
-	for f, rivals := range r.frontends.rivals.All() {
-		holder := r.rule(f).Service
+	for at, rivals := range r.frontends.rivals.All() {
+		holder := r.holder(at).service
 		for _, c := range rivals {
-			all = append(all, Refusal{c.Service, f, fmt.Sprintf("held by %v", holder)})
+			all = append(all, Refusal{c.service, at.frontend(), fmt.Sprintf("held by %v", holder)})
 		}
 	}
 	slices.SortFunc(all, func(a, b Refusal) int {
@@ -107,34 +129,29 @@ func (r *Ruleset) Refusals() []Refusal {
 	return all
 }
 
-// rule returns the rule of a frontend, or nil.
-func (r *Ruleset) rule(f Frontend) *Rule {
-	if c, ok := r.frontends.holders.Get(f); ok {
-		return &c.Rule
-	}
-	return nil
+// holder returns the claim that holds a place, or nil.
+func (r *Ruleset) holder(at place) *claim {
+	c, _ := r.frontends.holders.Get(at)
+	return c
 }
 
 // put replaces what one service comes to, in a Ruleset that nobody else has
-// yet, and notes the rules that stood before at the frontends it touches.
-func (r *Ruleset) put(k registry.Key, now compiled, before map[Frontend]*Rule) {
+// yet, and notes who held the places that it touches before.
+func (r *Ruleset) put(k registry.Key, now compiled, before map[place]*claim) {
 	old, _ := r.claims.Get(k)
-	for _, c := range old {
-		r.note(c.Frontend, before)
-		r.frontends.remove(c.Frontend, c)
+	for i := range old {
+		r.note(old[i].place, before)
+		r.frontends.remove(old[i].place, &old[i])
 	}
-	for _, c := range now.claims {
-		r.note(c.Frontend, before)
-		r.frontends.add(c.Frontend, c)
+	for i := range now.claims {
+		r.note(now.claims[i].place, before)
+		r.frontends.add(now.claims[i].place, &now.claims[i])
 	}
 	r.claims = set(r.claims, k, now.claims, len(now.claims) > 0)
 	r.refused = set(r.refused, k, now.refused, len(now.refused) > 0)
 	r.putCheck(k, now.check)
-	for _, c := range slices.Concat(old, now.claims) {
-		if c.IsNodePort() && c.Protocol == registry.TCP {
-			r.recheck(c.Port)
-		}
-	}
+	r.recheckAll(old)
+	r.recheckAll(now.claims)
 }
 
 // set returns a map in which k has a value, or none.
@@ -145,10 +162,13 @@ func set[K comparable, V any](m registry.Map[K, V], k K, v V, has bool) registry
 	return m.Without(k)
 }
 
-// note remembers the rule of a frontend that is about to change, if anybody
-// wants to know.
-func (r *Ruleset) note(f Frontend, before map[Frontend]*Rule) {
-	if _, noted := before[f]; !noted && before != nil {
-		before[f] = r.rule(f)
+// note remembers who holds a place before that changes, if anybody wants to
+// know.
+func (r *Ruleset) note(at place, before map[place]*claim) {
+	if before == nil {
+		return
+	}
+	if _, noted := before[at]; !noted {
+		before[at] = r.holder(at)
 	}
 }

@@ -1,21 +1,37 @@
 package rules
 
-// serving is where the connections to a port go, in one address family.
+import "net/netip"
+
+// serving is where the connections to a port go, in one address family. What
+// that comes to in rules is packed once, however many frontends there are.
 type serving struct {
+	port       string
 	candidates []candidate
 	portal     Target
 	external   Target
 	outside    *Target
+
+	portalEffect, externalEffect string
+}
+
+// families are those who serve in IPv4, and those who do in IPv6.
+type families [2]serving
+
+func (by *families) of(f Frontend) *serving {
+	if f.Addr.Is4() {
+		return &by[0]
+	}
+	return &by[1]
 }
 
 // serve decides among the candidates of one family.
-func (c *compiler) serve(all []candidate) serving {
-	s := serving{candidates: all, external: Target{Backends: choose(all, anywhere, c.care)}}
+func (c *compiler) serve(port string, all []candidate) serving {
+	s := serving{port: port, candidates: all, external: Target{Backends: c.choose(all, anywhere, c.care)}}
 	s.portal = s.external
 	if !c.entry.InternalLocal && !c.entry.ExternalLocal {
 		return s
 	}
-	local := Target{Backends: choose(all, sameNode, anywhere)}
+	local := Target{Backends: c.choose(all, sameNode, anywhere)}
 	local.Drop = len(local.Backends) == 0 && len(all) > 0
 	if c.entry.InternalLocal {
 		s.portal = local
@@ -26,33 +42,56 @@ func (c *compiler) serve(all []candidate) serving {
 	return s
 }
 
+// effect returns what a frontend does, packed.
+func (c *compiler) effect(s *serving, external bool) string {
+	switch {
+	case external && s.externalEffect == "":
+		s.externalEffect = c.pack(s, s.external, s.outside, nil)
+	case !external && s.portalEffect == "":
+		s.portalEffect = c.pack(s, s.portal, nil, nil)
+	}
+	if external {
+		return s.externalEffect
+	}
+	return s.portalEffect
+}
+
+// limited returns what a load balancer's address does where not all may
+// connect; "" where all may.
+func (c *compiler) limited(s *serving, addr netip.Addr) string {
+	if sources := c.sourcesFor(addr); sources != nil {
+		return c.pack(s, s.external, s.outside, sources)
+	}
+	return ""
+}
+
+func (c *compiler) pack(s *serving, to Target, outside *Target, sources []netip.Prefix) string {
+	c.effectBuffer = pack(c.effectBuffer[:0], &Rule{
+		PortName: s.port, Target: to, Outside: outside, Sources: sources, Affinity: c.entry.AffinityTimeout,
+	})
+	return string(c.effectBuffer)
+}
+
 // choose returns those of the candidates that get connections. Only those
 // count that are as near as farthest; of these the ones of the lowest rank, and
 // of these the nearest, where all that are as near as care count as the same.
-func choose(all []candidate, farthest, care distance) []Backend {
-	score := func(c *candidate) int { return int(c.rank)<<8 | int(max(c.distance, care)) }
-	best, n := 0, 0
+func (c *compiler) choose(all []candidate, farthest, care distance) []Backend {
+	score := func(one *candidate) int { return int(one.rank)<<8 | int(max(one.distance, care)) }
+	best, start := 0, len(c.backendBuffer)
 	for i := range all {
-		c := &all[i]
-		if c.distance > farthest {
+		one := &all[i]
+		if one.distance > farthest {
 			continue
 		}
-		switch s := score(c); {
-		case n == 0 || s < best:
-			best, n = s, 1
-		case s == best:
-			n++
+		s := score(one)
+		if len(c.backendBuffer) == start || s < best {
+			best, c.backendBuffer = s, c.backendBuffer[:start]
+		}
+		if s == best {
+			c.backendBuffer = append(c.backendBuffer, one.Backend)
 		}
 	}
-	if n == 0 {
-		return nil
-	}
-	chosen := make([]Backend, 0, n)
-	for i := range all {
-		if c := &all[i]; c.distance <= farthest && score(c) == best {
-			chosen = append(chosen, c.Backend)
-		}
-	}
+	chosen := c.backendBuffer[start:]
 	reduce(chosen)
 	return chosen
 }

@@ -119,42 +119,73 @@ func TestUpdateLeavesTheOldOneAlone(t *testing.T) {
 
 // BenchmarkUpdate is one endpoint of one service swapped.
 func BenchmarkUpdate(b *testing.B) {
-	for _, n := range []int{1_000, 10_000, 100_000} {
+	for _, n := range []int{1_000, 10_000, 30_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			objects := make([]registry.Object, 0, 2*n)
-			for i := range n {
-				objects = append(objects, benchService(i, 0)...)
-			}
-			s := registry.Build(1, objects...)
+			s := benchRegistry(n, 5)
 			r := Compile(s, Policy{})
+			// To and fro, so that only Update is timed.
+			type step struct {
+				*registry.Snapshot
+				*registry.Changes
+			}
+			var steps []step
+			for i := range byte(200) {
+				next, changes := s.Apply(int64(i), registry.Put(benchService(int(i)*n/200, 5, 1)[1]))
+				steps = append(steps, step{next, changes}, step{s, changes})
+			}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				b.StopTimer()
-				next, c := s.Apply(int64(i), registry.Put(benchService(i%n, byte(i))[1]))
-				b.StartTimer()
-				r.Update(next, c)
+				at := &steps[i%len(steps)]
+				next, changed := r.Update(at.Snapshot, at.Changes)
+				if len(changed) != 1 {
+					b.Fatalf("%d frontends changed", len(changed))
+				}
+				r = next
 			}
 		})
 	}
 }
 
-// BenchmarkCompile is a whole registry of services with five endpoints each,
-// and the memory that its rules take beside the snapshot.
+// BenchmarkCompile is a whole registry, and the memory that its rules take
+// beside the snapshot.
 func BenchmarkCompile(b *testing.B) {
-	const n = 10_000
-	objects := make([]registry.Object, 0, 2*n)
-	for i := range n {
-		objects = append(objects, benchService(i, 0)...)
+	for _, size := range []struct{ services, endpoints int }{{10_000, 5}, {30_000, 5}, {5_000, 50}, {1, 5_000}} {
+		b.Run(fmt.Sprintf("%dx%d", size.services, size.endpoints), func(b *testing.B) {
+			s := benchRegistry(size.services, size.endpoints)
+			before := heap()
+			var r *Ruleset
+			for b.Loop() {
+				r = Compile(s, Policy{})
+			}
+			b.ReportMetric(float64(heap()-before)/float64(size.services), "B/service")
+			runtime.KeepAlive(r)
+			runtime.KeepAlive(s)
+		})
 	}
-	s := registry.Build(1, objects...)
-	before := heap()
-	var r *Ruleset
-	for b.Loop() {
-		r = Compile(s, Policy{})
+}
+
+// BenchmarkLookup is what a rule costs that somebody asks for.
+func BenchmarkLookup(b *testing.B) {
+	for _, endpoints := range []int{5, 5_000} {
+		b.Run(fmt.Sprint(endpoints), func(b *testing.B) {
+			r := Compile(benchRegistry(1_000/endpoints+1, endpoints), Policy{})
+			at := Frontend{netip.AddrFrom4([4]byte{10, 0, 0, 0}), registry.TCP, 80}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := r.Lookup(at); !ok {
+					b.Fatal("no rule")
+				}
+			}
+		})
 	}
-	b.ReportMetric(float64(heap()-before)/n, "B/service")
-	runtime.KeepAlive(r)
-	runtime.KeepAlive(s)
+}
+
+func benchRegistry(services, endpoints int) *registry.Snapshot {
+	objects := make([]registry.Object, 0, 2*services)
+	for i := range services {
+		objects = append(objects, benchService(i, endpoints, 0)...)
+	}
+	return registry.Build(1, objects...)
 }
 
 // heap returns how many bytes live.
@@ -166,13 +197,16 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-func benchService(i int, last byte) []registry.Object {
+// benchService returns a service with some endpoints, which version tells from
+// those of other versions.
+func benchService(i, endpoints int, version byte) []registry.Object {
 	k := registry.Key{Namespace: "ns", Name: fmt.Sprint(i)}
-	ports := []registry.Port{{Protocol: registry.TCP, Port: 80}}
+	ports := []registry.Port{{Name: "http", Protocol: registry.TCP, Port: 80}}
 	var subset registry.Subset
-	subset.Ports = []registry.EndpointPort{{Protocol: registry.TCP, Port: 8080}}
-	for j := range byte(5) {
-		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{Addr: netip.AddrFrom4([4]byte{10, 128, j, last}), Ready: true})
+	subset.Ports = []registry.EndpointPort{{Name: "http", Protocol: registry.TCP, Port: 8080}}
+	for j := range endpoints {
+		addr := netip.AddrFrom4([4]byte{10, 128 + version, byte(j >> 8), byte(j)})
+		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{Addr: addr, Ready: true})
 	}
 	portal := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 	return []registry.Object{
