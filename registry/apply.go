@@ -2,7 +2,6 @@ package registry
 
 import (
 	"iter"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -57,7 +56,7 @@ func (s *Snapshot) Replace(revision int64, records iter.Seq[Record]) (*Snapshot,
 	keep := map[Ref]bool{}
 	for r := range records {
 		u.put(r)
-		if !s.empty() {
+		if !s.Empty() {
 			keep[r.Ref] = true
 		}
 	}
@@ -67,15 +66,6 @@ func (s *Snapshot) Replace(revision int64, records iter.Seq[Record]) (*Snapshot,
 		}
 	}
 	return u.done()
-}
-
-func (s *Snapshot) empty() bool {
-	for kind := range heldKinds {
-		if s.records[kind].Len() > 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // Apply returns the snapshot after some changes, and what they touched: an
@@ -210,10 +200,7 @@ func (u *update) regroup(slice Key, old, now string) {
 
 // servedBy returns which service a slice serves, if it serves one.
 func (u *update) servedBy(slice Key, data string) []Key {
-	if data == "" {
-		return nil
-	}
-	k := endpointsHead(slice, data).Service
+	k := serviceOf(slice, data)
 	if k.Name == "" {
 		return nil
 	}
@@ -221,25 +208,4 @@ func (u *update) servedBy(slice Key, data string) []Key {
 		return []Key{e.key}
 	}
 	return []Key{{u.namespace(k.Namespace), strings.Clone(k.Name)}}
-}
-
-// portalIPs returns the portal IPs in a service's record, if there is one.
-func portalIPs(k Key, data string) []netip.Addr {
-	if data == "" {
-		return nil
-	}
-	return serviceHead(k, data).PortalIPs
-}
-
-// podIPs returns the addresses in a pod's record, if there is one and the pod
-// is not finished.
-func podIPs(k Key, data string) []netip.Addr {
-	if data == "" {
-		return nil
-	}
-	p := podHead(k, data)
-	if p.Finished {
-		return nil
-	}
-	return p.IPs
 }

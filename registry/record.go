@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -101,23 +102,40 @@ func unpackMeta(r Ref, data string) *Meta {
 	return m
 }
 
-func serviceHead(k Key, data string) (s Service) {
-	c := readerOf(data, k)
-	s.head(&c)
-	c.must()
-	return s
+// The following read what the indexes need of a record, which may be missing.
+
+// portalIPs returns the portal IPs of a service.
+func portalIPs(k Key, data string) []netip.Addr {
+	var s Service
+	if data != "" {
+		c := readerOf(data, k)
+		s.head(&c)
+		c.must()
+	}
+	return s.PortalIPs
 }
 
-func endpointsHead(k Key, data string) (e Endpoints) {
-	c := readerOf(data, k)
-	e.head(&c)
-	c.must()
-	return e
+// serviceOf returns which service a slice serves; the zero Key for none.
+func serviceOf(slice Key, data string) Key {
+	var e Endpoints
+	if data != "" {
+		c := readerOf(data, slice)
+		e.head(&c)
+		c.must()
+	}
+	return e.Service
 }
 
-func podHead(k Key, data string) (p Pod) {
-	c := readerOf(data, k)
-	p.head(&c)
-	c.must()
-	return p
+// podIPs returns the addresses of a pod that is not finished.
+func podIPs(k Key, data string) []netip.Addr {
+	var p Pod
+	if data != "" {
+		c := readerOf(data, k)
+		p.head(&c)
+		c.must()
+	}
+	if p.Finished {
+		return nil
+	}
+	return p.IPs
 }

@@ -178,7 +178,7 @@ func FuzzRecord(f *testing.F) {
 		s, _ := (&Snapshot{}).Replace(1, slices.Values([]Record{r}))
 		look(s)
 		s, _ = s.Apply(2, Delete(r.Ref))
-		if !s.empty() || s.namespaces.Len()+s.byPortalIP.sets.Len()+s.podsByIP.sets.Len()+s.slicesOf.sets.Len() > 0 {
+		if !s.Empty() || s.namespaces.Len()+s.byPortalIP.sets.Len()+s.podsByIP.sets.Len()+s.slicesOf.sets.Len() > 0 {
 			t.Errorf("something is left of %v: %+v", r.Ref, s)
 		}
 		if o := r.Object(); !reflect.DeepEqual(o, Pack(o).Object()) {

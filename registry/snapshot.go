@@ -35,6 +35,14 @@ type population struct {
 // Revision returns the etcd revision that the snapshot stands at.
 func (s *Snapshot) Revision() int64 { return s.revision }
 
+// Empty reports whether the snapshot holds no object.
+func (s *Snapshot) Empty() bool {
+	for range s.Records() {
+		return false
+	}
+	return true
+}
+
 // Service returns the service of that key with its endpoints, or nil.
 func (s *Snapshot) Service(k Key) *Entry {
 	e := s.records[KindService].find(k)

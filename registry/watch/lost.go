@@ -3,8 +3,6 @@ package watch
 import (
 	"context"
 	"fmt"
-
-	"github.com/svcreg/svcreg/registry"
 )
 
 // lostDataError says that etcd has lost the registry.
@@ -27,7 +25,7 @@ func (e *lostDataError) Error() string {
 // somebody. That is a change like any other.
 func (w *Watcher) checkLost(ctx context.Context, l *listing) error {
 	s := w.snapshot.Load()
-	if l.len() > 0 || s == nil || holdsNothing(s) {
+	if l.len() > 0 || s == nil || s.Empty() {
 		return nil
 	}
 	known := history{cluster: w.status.get().ClusterID, revision: s.Revision()}
@@ -43,11 +41,4 @@ func (w *Watcher) checkLost(ctx context.Context, l *listing) error {
 		return nil
 	}
 	return &lostDataError{prefix, l.history}
-}
-
-func holdsNothing(s *registry.Snapshot) bool {
-	for range s.Records() {
-		return false
-	}
-	return true
 }
