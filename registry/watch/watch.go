@@ -177,18 +177,13 @@ func (w *Watcher) swap(s *registry.Snapshot, changes *registry.Changes) {
 }
 
 func validateKinds(kinds []registry.Kind) error {
-	seen := map[registry.Kind]bool{}
-	for _, k := range kinds {
-		seen[k] = true
-	}
-	for _, k := range snapshotKinds {
-		delete(seen, k)
-	}
-	for k := range seen {
-		return fmt.Errorf("watch: Kinds: %v: a snapshot doesn't hold this kind", k)
-	}
 	if len(kinds) == 0 {
 		return errors.New("watch: Kinds is empty: want nil or at least one")
+	}
+	for _, k := range kinds {
+		if !slices.Contains(snapshotKinds, k) {
+			return fmt.Errorf("watch: Kinds: %v: a snapshot doesn't hold this kind", k)
+		}
 	}
 	return nil
 }
