@@ -9,11 +9,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // stopTime is how long a process may take to end by itself.
@@ -96,24 +97,22 @@ func (p *Process) Err() error {
 
 // CPU returns the processor time that the process has used.
 func (p *Process) CPU() (time.Duration, error) {
-	stat, err := os.ReadFile(p.proc("stat"))
+	proc, err := procfs.NewProc(p.cmd.Process.Pid)
 	if err != nil {
 		return 0, errors.Join(err, p.Err())
 	}
-	return parseCPU(string(stat))
+	stat, err := proc.Stat()
+	return time.Duration(stat.CPUTime() * float64(time.Second)), errors.Join(err, p.Err())
 }
 
 // RSS returns the memory that the process has resident, in bytes.
 func (p *Process) RSS() (int64, error) {
-	status, err := os.ReadFile(p.proc("status"))
+	proc, err := procfs.NewProc(p.cmd.Process.Pid)
 	if err != nil {
 		return 0, errors.Join(err, p.Err())
 	}
-	return parseRSS(string(status))
-}
-
-func (p *Process) proc(file string) string {
-	return filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), file)
+	status, err := proc.NewStatus()
+	return int64(status.VmRSS), errors.Join(err, p.Err())
 }
 
 // tail keeps the end of what a process says.

@@ -6,30 +6,6 @@ import (
 	"time"
 )
 
-func TestParseCPU(t *testing.T) {
-	got, err := parseCPU("4711 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0")
-	if err != nil || got != 1750*time.Millisecond {
-		t.Errorf("got %v, %v", got, err)
-	}
-	for _, bad := range []string{"", "1 (x) S 1", "1 (x) S 1 2 3 4 5 6 7 8 9 10 x 25 0"} {
-		if _, err := parseCPU(bad); err == nil {
-			t.Errorf("%q: no error", bad)
-		}
-	}
-}
-
-func TestParseRSS(t *testing.T) {
-	got, err := parseRSS("Name:\tx\nVmHWM:\t 9 kB\nVmRSS:\t    1024 kB\nRssAnon:\t 1 kB\n")
-	if err != nil || got != 1<<20 {
-		t.Errorf("got %d, %v", got, err)
-	}
-	for _, bad := range []string{"", "VmRSS:\tmuch\n"} {
-		if _, err := parseRSS(bad); err == nil {
-			t.Errorf("%q: no error", bad)
-		}
-	}
-}
-
 func TestProcess(t *testing.T) {
 	p, err := Start(t.Context(), Options{Core: 1}, "shell", "sh", "-c",
 		`taskset -cp $$; echo "GOMAXPROCS $GOMAXPROCS"; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo ready; exec sleep 60`)
@@ -58,6 +34,12 @@ func TestProcess(t *testing.T) {
 	p.Stop()
 	if err := p.Err(); err == nil || !strings.Contains(err.Error(), "ready") {
 		t.Errorf("after it ended: %v", err)
+	}
+	if _, err := p.CPU(); err == nil {
+		t.Error("what has ended used some CPU")
+	}
+	if _, err := p.RSS(); err == nil {
+		t.Error("what has ended has memory")
 	}
 }
 
