@@ -25,12 +25,17 @@ func follow(c *Config, file string, notify func(*registry.Snapshot, *registry.Ch
 	if err := c.readUser(); err != nil {
 		return nil, nil, err
 	}
+	name, err := c.nodeName()
+	if err != nil {
+		return nil, nil, err
+	}
 	client, err := etcd.Connect(c.Etcd)
 	if err != nil {
 		return nil, nil, err
 	}
 	watcher, err := watch.New(watch.Config{
 		Client: client, Layout: layout, Kinds: kinds,
+		Trim:         func(o registry.Object) { rules.Trim(o, name, c.NodeZone) },
 		SnapshotFile: file, Notify: notify, Logger: c.logger(),
 	})
 	return client, watcher, err

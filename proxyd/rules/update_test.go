@@ -25,6 +25,7 @@ func randomChange(rnd *rand.Rand, revision int64) []registry.Change {
 	s := &registry.Service{
 		Meta:      registry.Meta{Kind: registry.KindService, Key: k, CreateRevision: revision - int64(rnd.IntN(20)), ModRevision: revision},
 		PortalIPs: []netip.Addr{addr(0)}, Headless: rnd.IntN(8) == 0,
+		TrafficDistribution: []string{"", "PreferClose", "PreferSameNode"}[rnd.IntN(3)], Selector: map[string]string{"app": "a"},
 	}
 	for range rnd.IntN(3) {
 		s.PublicIPs = append(s.PublicIPs, addr(byte(rnd.IntN(3))))
@@ -36,14 +37,17 @@ func randomChange(rnd *rand.Rand, revision int64) []registry.Change {
 		s.Type, s.ExternalLocal, s.HealthCheckNodePort = registry.LoadBalancer, true, uint16(30004+rnd.IntN(4))
 	}
 	if rnd.IntN(2) == 0 {
-		s.Annotations = map[string]string{WeightsAnnotation: fmt.Sprintf("10.9.0.%d=%d", rnd.IntN(6), rnd.IntN(1200))}
+		s.Annotations = map[string]string{WeightsAnnotation: fmt.Sprintf("10.9.0.%d=%d web-0=3 db-1=4", rnd.IntN(6), rnd.IntN(1200))}
 	}
 	var subset registry.Subset
 	for i := range s.Ports {
 		subset.Ports = append(subset.Ports, registry.EndpointPort{Name: fmt.Sprint(i), Protocol: registry.TCP, Port: 8080})
 	}
 	for range rnd.IntN(4) {
-		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{Addr: addr(9), Ready: true, Node: fmt.Sprint(rnd.IntN(3))})
+		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{
+			Addr: addr(9), Ready: true, Node: fmt.Sprint(rnd.IntN(3)), Zone: fmt.Sprintf("z%d", rnd.IntN(3)),
+			Hostname: fmt.Sprintf("db-%d", rnd.IntN(4)), Target: registry.Target{Kind: "Pod", Key: registry.Key{Namespace: "ns", Name: fmt.Sprintf("web-%d", rnd.IntN(4))}},
+		})
 	}
 	e := &registry.Endpoints{Meta: registry.Meta{Kind: registry.KindEndpoints, Key: k, ModRevision: revision}, Service: k, Subsets: []registry.Subset{subset}}
 	return []registry.Change{registry.Put(s), registry.Put(e)}

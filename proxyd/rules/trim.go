@@ -1,0 +1,53 @@
+package rules
+
+import "github.com/svcreg/svcreg/registry"
+
+// Trim takes out of an object what makes no difference to the rules of a node,
+// which is most of it: so a registry takes less memory. Node is the node's
+// name; zone is its zone, empty where that may become any.
+func Trim(o registry.Object, node, zone string) {
+	meta := o.Metadata()
+	weights, weighted := meta.Annotations[WeightsAnnotation]
+	meta.UID, meta.APIVersion, meta.Labels, meta.Annotations = "", "", nil, nil
+	switch o := o.(type) {
+	case *registry.Service:
+		if weighted {
+			meta.Annotations = map[string]string{WeightsAnnotation: weights}
+		}
+		trimService(o)
+	case *registry.Endpoints:
+		for i := range o.Subsets {
+			for j := range o.Subsets[i].Endpoints {
+				trimEndpoint(&o.Subsets[i].Endpoints[j], node, zone)
+			}
+		}
+	case *registry.Node:
+		if o.IPs = nil; o.Name != node {
+			o.Zone = ""
+		}
+	}
+}
+
+func trimService(s *registry.Service) {
+	if s.Headless || s.Type == registry.ExternalName {
+		*s = registry.Service{Meta: s.Meta, Type: s.Type, Headless: s.Headless}
+		return
+	}
+	s.Selector = nil
+	for i := range s.Ports {
+		s.Ports[i].TargetPort = ""
+	}
+}
+
+// trimEndpoint leaves what an endpoint is called, as weights may name it, and
+// where it is if that is here.
+func trimEndpoint(e *registry.Endpoint, node, zone string) {
+	e.Host = ""
+	e.Target = registry.Target{Key: registry.Key{Name: e.Target.Name}}
+	if e.Node != node {
+		e.Node = ""
+	}
+	if zone != "" && e.Zone != zone {
+		e.Zone = ""
+	}
+}
