@@ -32,6 +32,7 @@ type options struct {
 	parts     []string
 	json      bool
 	pods      bool
+	quick     bool
 	settings  measure.Settings
 
 	coredns, etcd, out, from string
@@ -59,12 +60,9 @@ const (
 // parse reads the command line. What is wrong with it, and the help, go to w.
 func parse(args []string, w io.Writer) (options, error) {
 	o := options{settings: full}
-	if slices.Contains(args, "-quick") || slices.Contains(args, "--quick") {
-		o.settings = quick
-	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(w)
-	_ = flags.Bool("quick", false, "a run of about a minute over few services, to see that all works; a flag of its own overrules it")
+	flags.BoolVar(&o.quick, "quick", false, "a run of about a minute over few services, to see that all works; a flag of its own overrules it")
 	sizes := flags.String("services", "", "how many `services`; several, with commas, measure memory and start at each size, the rest at the first (default 10000)")
 	flags.IntVar(&o.endpoints, "endpoints", 5, "how many endpoints each service has")
 	parts := flags.String("only", strings.Join(allParts, ","), "which `parts` to measure, with commas")
@@ -78,6 +76,9 @@ func parse(args []string, w io.Writer) (options, error) {
 	o.defineSettings(flags)
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
+	}
+	if o.quick {
+		o.hurry(flags)
 	}
 	return o.check(flags, *sizes, *parts, *kinds, *encoding)
 }
@@ -96,13 +97,23 @@ func (o *options) defineSettings(flags *flag.FlagSet) {
 	flags.IntVar(&s.LoadRate, "load-changes", s.LoadRate, "changes a second of that load")
 }
 
+// hurry replaces all settings but for those that were given.
+func (o *options) hurry(flags *flag.FlagSet) {
+	given := map[string]string{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = f.Value.String() })
+	o.settings = quick
+	for name, value := range given {
+		_ = flags.Set(name, value) // it was taken before
+	}
+}
+
 // check fills in what needs more than a flag, and refuses what can't be.
 func (o options) check(flags *flag.FlagSet, sizes, parts, kinds, encoding string) (options, error) {
 	if flags.NArg() > 0 {
 		return options{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	size := fullSize
-	if flags.Lookup("quick").Value.String() == "true" {
+	if o.quick {
 		size = quickSize
 	}
 	var err error

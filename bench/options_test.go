@@ -37,14 +37,17 @@ func TestParseDefaults(t *testing.T) {
 	}
 }
 
-// -quick changes the defaults, wherever it stands, and no more than them.
+// -quick changes the defaults, however it is written and wherever it stands,
+// and no more than them.
 func TestParseQuick(t *testing.T) {
-	o, err := parse(append([]string{"-samples", "77", "-quick"}, cores...), io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(o.sizes, []int{quickSize}) || o.settings.Samples != 77 || o.settings.RoundTime != quick.RoundTime {
-		t.Errorf("got %+v", o)
+	for _, args := range [][]string{{"-samples", "77", "-quick"}, {"--quick=true", "-samples", "77"}} {
+		o, err := parse(append(args, cores...), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(o.sizes, []int{quickSize}) || o.settings.Samples != 77 || o.settings.RoundTime != quick.RoundTime {
+			t.Errorf("%q: got %+v", args, o)
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 
 	"github.com/svcreg/svcreg/bench/peers"
 	"github.com/svcreg/svcreg/bench/process"
@@ -60,7 +59,7 @@ func freePort() netip.AddrPort {
 }
 
 func free(network string, address netip.AddrPort) bool {
-	if strings.HasPrefix(network, "udp") {
+	if network == "udp" {
 		conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(address))
 		return err == nil && conn.Close() == nil
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-
-	"github.com/svcreg/svcreg/bench/fleet"
 )
 
 // Peer is a server that is compared, named by its plugins.
@@ -45,16 +43,6 @@ type Sources struct {
 // Answers tells whether a server has the fleet's services to answer with.
 func (p Peer) Answers() bool {
 	return p != SvcregEmpty && !strings.HasPrefix(string(p), string(Whoami))
-}
-
-// Knows tells whether a server answers a kind of question. Those that hold
-// plain records hold addresses.
-func (p Peer) Knows(k fleet.Kind) bool {
-	switch p {
-	case Hosts, File, Etcd, EtcdCache:
-		return k == fleet.A
-	}
-	return p.Answers()
 }
 
 // Corefile returns a server's configuration. The metrics address matters only

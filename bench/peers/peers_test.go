@@ -43,16 +43,12 @@ func TestCorefileWithPods(t *testing.T) {
 	}
 }
 
-func TestKnows(t *testing.T) {
-	for _, tt := range []struct {
-		peer   Peer
-		a, srv bool
-	}{
-		{Whoami, false, false}, {WhoamiPrometheus, false, false}, {SvcregEmpty, false, false},
-		{EtcdCache, true, false}, {Kubernetes, true, true}, {SvcregPrometheus, true, true},
+func TestAnswers(t *testing.T) {
+	for peer, want := range map[Peer]bool{
+		Whoami: false, WhoamiPrometheus: false, SvcregEmpty: false, EtcdCache: true, Kubernetes: true, SvcregPrometheus: true,
 	} {
-		if a, srv := tt.peer.Knows(fleet.A), tt.peer.Knows(fleet.SRV); a != tt.a || srv != tt.srv {
-			t.Errorf("%s: A %v, SRV %v", tt.peer, a, srv)
+		if got := peer.Answers(); got != want {
+			t.Errorf("%s: %v", peer, got)
 		}
 	}
 }

@@ -50,21 +50,21 @@ func ZoneLines(f fleet.Fleet) string {
 func SkyDNS(f fleet.Fleet) iter.Seq2[string, string] {
 	return func(yield func(key, value string) bool) {
 		for s := range f.All() {
-			if !s.Headless && !yield(SkyDNSKey(s), SkyDNSValue(s)) {
+			if !s.Headless && !yield(skyDNSKey(s), skyDNSValue(s)) {
 				return
 			}
 		}
 	}
 }
 
-// SkyDNSKey returns the key of a service's record.
-func SkyDNSKey(s fleet.Service) string {
+// skyDNSKey returns the key of a service's record.
+func skyDNSKey(s fleet.Service) string {
 	labels := dns.SplitDomainName(s.DNSName())
 	slices.Reverse(labels)
 	return skydns + "/" + strings.Join(labels, "/")
 }
 
-// SkyDNSValue returns the record of a service that isn't headless.
-func SkyDNSValue(s fleet.Service) string {
+// skyDNSValue returns the record of a service that isn't headless.
+func skyDNSValue(s fleet.Service) string {
 	return fmt.Sprintf(`{"host":%q,"ttl":%d}`, s.Portals[0], ttl)
 }
