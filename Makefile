@@ -68,7 +68,7 @@ bench-dns: bin/etcd ## measure DNS beside its peers, about 12 minutes; BENCHFLAG
 	cd bench && go build -o ../bin/bench-dns .
 	bin/bench-dns $(BENCHFLAGS)
 
-bench-check: bin/etcd ## lint and test the benchmark, which is a module of its own
+bench-check: ## lint and test the benchmark, which is a module of its own
 	@test/deps.sh dnsperf
 	cd bench && go mod tidy -diff
 	cd bench && go run $(GOLANGCI) run ./...
