@@ -55,6 +55,10 @@ func (k *fakeKernel) Sync(_ context.Context, r *rules.Ruleset, changed []rules.F
 	return nil
 }
 
+func (k *fakeKernel) Generation() (uint64, error) { return 0, nil }
+
+func (k *fakeKernel) Intact(context.Context) (bool, error) { return true, nil }
+
 // failing makes the kernel call a function first; nil for none.
 func (k *fakeKernel) failing(f func() error) {
 	k.mu.Lock()

@@ -11,17 +11,27 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-// kernel is where rules take effect. Sync makes it do what a ruleset says:
-// changed are the frontends that differ from the last Sync, nil means that
-// anything may. Portal are the networks of the portal IPs.
+// kernel is where rules take effect.
 type kernel interface {
+	// Sync makes it do what a ruleset says: changed are the frontends that
+	// differ from the last Sync, nil means that anything may. Portal are the
+	// networks of the portal IPs. Where only the rules of single services were
+	// refused, the error is a *rules.RejectedError.
 	Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, portal []netip.Prefix) error
+	// Generation returns a number that is another one after anybody, proxyd
+	// too, has changed rules. It is asked several times a second.
+	Generation() (uint64, error)
+	// Intact reports whether what was carried out still stands, as far as it
+	// can be told at a glance: it is asked once for each new generation.
+	Intact(ctx context.Context) (bool, error)
 }
 
 // idle is the kernel of mode none.
 type idle struct{}
 
 func (idle) Sync(context.Context, *rules.Ruleset, []rules.Frontend, []netip.Prefix) error { return nil }
+func (idle) Generation() (uint64, error)                                                  { return 0, nil }
+func (idle) Intact(context.Context) (bool, error)                                         { return true, nil }
 
 const (
 	// firstPause follows the first failure, and each one after it doubles the

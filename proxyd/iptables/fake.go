@@ -162,6 +162,10 @@ func (tx *fakeTransaction) command(command, chain, rule string) error {
 			return fmt.Errorf("no such rule")
 		}
 		tx.table[chain] = slices.Delete(slices.Clone(have), i, i+1)
+	case "-C":
+		if !slices.Contains(have, rule) {
+			return fmt.Errorf("no such rule")
+		}
 	case "-F":
 		tx.table[chain] = nil
 	case "-X":
