@@ -13,7 +13,6 @@ import (
 
 	"github.com/coredns/caddy"
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 const mySvc = "my-service.my-ns.svc.cluster.local."
@@ -161,45 +160,25 @@ func TestMetrics(t *testing.T) {
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
 	etcd.put("specs/my-ns/bad", "this is no service")
 	s := start(t, corefile(etcd.Endpoint(), ""))
-	for deadline := time.Now().Add(5 * time.Second); gather(t, "coredns_svcreg_synced") == 0 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond) // it answers once it has listed, and follows a moment later
-	}
+	// It answers once it has listed, and follows a moment later.
+	eventually(t, "following", func() bool { n, _ := number(t, "synced"); return n == 1 })
 	for name, want := range map[string]float64{
-		"coredns_svcreg_synced":                1,
-		"coredns_svcreg_objects":               1,
-		"coredns_svcreg_lists_total":           1,
-		"coredns_svcreg_undecodable_objects":   1,
-		"coredns_svcreg_decode_failures_total": 1,
+		"objects":               1,
+		"lists_total":           1,
+		"undecodable_objects":   1,
+		"decode_failures_total": 1,
 	} {
-		if got := gather(t, name); got != want {
+		if got, _ := number(t, name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	if gather(t, "coredns_svcreg_revision") < 3 {
-		t.Error("coredns_svcreg_revision is not etcd's")
+	if revision, _ := number(t, "revision"); revision < 3 {
+		t.Errorf("revision is %v, which is not etcd's", revision)
 	}
 	s.stop()
-	if gather(t, "coredns_svcreg_synced") != 0 {
+	if _, ok := number(t, "synced"); ok {
 		t.Error("a server that was stopped has metrics")
 	}
-}
-
-// gather returns the sum of a metric.
-func gather(t *testing.T, name string) (sum float64) {
-	t.Helper()
-	families, err := prometheus.DefaultGatherer.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
-		}
-	}
-	return sum
 }
 
 // Corefile.example starts as it stands, but for the ports.
