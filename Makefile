@@ -38,10 +38,10 @@ unit: # each package by itself, with the race detector
 	go vet ./...
 	CGO_ENABLED=1 go test -race -timeout 10m $$(go list ./... | grep -v '/test$$')
 
-bin/etcd: go.mod # a real etcd, for the end-to-end tests
+bin/etcd: go.mod # a real etcd, for the benchmarks
 	go build -o $@ go.etcd.io/etcd/server/v3
 
-e2e: build bin/etcd man # the real programs on hosts made of network namespaces
+e2e: build man # the real programs on hosts made of network namespaces
 	go test -count=1 -timeout 10m -parallel 8 ./test # most of it waits
 
 lint: ## run golangci-lint

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
+	"github.com/svcreg/svcreg/registry/registrytest"
 	"github.com/svcreg/svcreg/test/lab"
 )
 
@@ -112,7 +113,7 @@ func (f *fleet) serve() {
 }
 
 func (f *fleet) etcdCommand() []string {
-	return []string{program(f.t, "etcd"),
+	return []string{registrytest.EtcdBinary(f.t),
 		"--data-dir", filepath.Join(f.dir, "etcd"), "--log-level", "error", "--unsafe-no-fsync",
 		"--listen-client-urls", "http://127.0.0.1:2379,http://192.0.2.10:2379,http://192.0.2.10:4001",
 		"--advertise-client-urls", "http://192.0.2.10:4001",
