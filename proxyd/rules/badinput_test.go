@@ -111,6 +111,21 @@ func TestAddressInTwoForms(t *testing.T) {
 	}
 }
 
+// A service that asks for the same address, or for the same wrong one, again
+// and again gets it once, and is told once.
+func TestManyFrontends(t *testing.T) {
+	s := &registry.Service{Meta: registry.Meta{Kind: registry.KindService, Key: key("a")}, Ports: []registry.Port{{Protocol: registry.TCP, Port: 80}}}
+	for range 3 {
+		for i := range byte(60) {
+			s.PublicIPs = append(s.PublicIPs, netip.AddrFrom4([4]byte{192, 0, 2, i}), netip.AddrFrom4([4]byte{203, 0, 113, i}))
+		}
+	}
+	r := Compile(registry.Build(1, s), here)
+	if r.Len() != 60 || len(r.Refusals()) != 60 {
+		t.Errorf("%d rules and %d refusals, want 60 of each", r.Len(), len(r.Refusals()))
+	}
+}
+
 // One service with 5,000 endpoints has them all, sorted.
 func TestManyEndpoints(t *testing.T) {
 	k := key("a")

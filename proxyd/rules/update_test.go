@@ -107,17 +107,29 @@ func differing(a, b *Ruleset) string {
 	return fmt.Sprint(changed)
 }
 
+// An Update leaves its receiver alone, also the one that an Update made.
 func TestUpdateLeavesTheOldOneAlone(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 1))
-	s, c := registry.Build(0).Apply(1, randomChange(rnd, 1)...)
-	old, _ := Compile(registry.Build(0), Policy{}).Update(s, c)
-	before := texts(old)
-	for range 50 {
-		next, c := s.Apply(2, randomChange(rnd, 2)...)
-		old.Update(next, c)
+	all := func(r *Ruleset) []string {
+		return slices.Concat(texts(r), refusals(r), []string{fmt.Sprint(r.HealthChecks())})
 	}
-	if diff := cmp.Diff(before, texts(old)); diff != "" {
-		t.Errorf("Update changes its receiver (-before +after):\n%s", diff)
+	policy := Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/15")}, NodePorts: true}
+	rnd := rand.New(rand.NewPCG(1, 1))
+	s := registry.Build(0)
+	r := Compile(s, policy)
+	for revision := range int64(100) {
+		var changes []registry.Change
+		for range 1 + revision%3 {
+			changes = append(changes, randomChange(rnd, revision)...)
+		}
+		next, c := s.Apply(revision, changes...)
+		before := all(r)
+		updated, _ := r.Update(next, c)
+		if diff := cmp.Diff(before, all(r)); diff != "" {
+			t.Fatalf("revision %d: Update changes its receiver (-before +after):\n%s", revision, diff)
+		}
+		if revision%4 > 0 {
+			s, r = next, updated
+		}
 	}
 }
 

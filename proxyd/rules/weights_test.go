@@ -21,6 +21,9 @@ func TestWeights(t *testing.T) {
 	three := endpoints("a", "{port: 8080}", "10.1.0.1", "10.1.0.2", "10.1.0.3")
 	pods := "---\n" + `{kind: Endpoints, apiVersion: v1, metadata: {namespace: ns, name: a}, subsets: [{ports: [{port: 8080}], addresses: [
 		{ip: 10.1.0.1, hostname: db-0, targetRef: {kind: Pod, namespace: ns, name: web-0}}, {ip: 10.1.0.2, targetRef: {kind: Pod, namespace: ns, name: web-1}}]}]}` + "\n"
+	twice := "---\n" + `{kind: Endpoints, apiVersion: v1, metadata: {namespace: ns, name: a}, subsets: [{ports: [{port: 8080}], addresses: [
+		{ip: 10.1.0.1, targetRef: {kind: Pod, namespace: ns, name: web-0}}, {ip: 10.1.0.1, targetRef: {kind: Pod, namespace: ns, name: web-1}},
+		{ip: 10.1.0.1, targetRef: {kind: Pod, namespace: ns, name: web-2}}, {ip: 10.1.0.2}]}]}` + "\n"
 	to := func(backends string) []string { return []string{"10.0.0.1:80/TCP ns/a → " + backends} }
 	away := sliceOf("a", "IPv4", located("10.1.0.1", "", "", isReady), located("10.1.0.2", "", "", isAway))
 	zones := sliceOf("a", "IPv4", located("10.1.0.1", "n1", "z1", isReady), located("10.1.0.2", "n2", "z2", isReady))
@@ -30,6 +33,7 @@ func TestWeights(t *testing.T) {
 		{name: "by address, one that isn't named", manifests: weighted("10.1.0.1=3, 10.1.0.3=2", port80) + three, want: to("10.1.0.1:8080*3 10.1.0.2:8080 10.1.0.3:8080*2")},
 		{name: "by hostname and by pod", manifests: weighted("db-0=3\nweb-1=2", port80) + pods, want: to("10.1.0.1:8080*3 10.1.0.2:8080*2")},
 		{name: "the most specific counts", manifests: weighted("web-0=9 db-0=8 10.1.0.2=7 web-1=6 10.1.0.2:8080=5 10.1.0.2:8081=4", port80) + pods, want: to("10.1.0.1:8080*8 10.1.0.2:8080*5")},
+		{name: "of two names the heavier", manifests: weighted("web-0=2 web-1=5 web-2=3", port80) + twice, want: to("10.1.0.1:8080*5 10.1.0.2:8080")},
 		{name: "in all its forms", manifests: weighted("::ffff:10.1.0.1=3, [::ffff:10.1.0.2]:8080=2", port80) + three, want: to("10.1.0.1:8080*3 10.1.0.2:8080*2 10.1.0.3:8080")},
 		{name: "as small as can be", manifests: weighted("10.1.0.1=30, 10.1.0.2=60, 10.1.0.3=90", port80) + three, want: to("10.1.0.1:8080 10.1.0.2:8080*2 10.1.0.3:8080*3")},
 		{name: "all the same", manifests: weighted("10.1.0.1=7, 10.1.0.2=7, 10.1.0.3=7", port80) + three, want: to(even)},
