@@ -50,12 +50,12 @@ func (p *policy) take(n *news, s *registry.Snapshot) bool {
 	}
 	if p.wanted == nil {
 		p.wanted = map[registry.Key][]rules.Frontend{}
-		for e := range s.Services() {
+		for e := range s.Specs() {
 			p.want(e.Key, e)
 		}
 	} else {
 		for k := range n.services {
-			p.want(k, s.Service(k))
+			p.want(k, s.Spec(k))
 		}
 	}
 	rezoned := p.rezone(s)
@@ -78,7 +78,7 @@ func (p *policy) rezone(s *registry.Snapshot) bool {
 }
 
 // want notes the frontends that one service wants at the node's addresses.
-func (p *policy) want(k registry.Key, e *registry.Entry) {
+func (p *policy) want(k registry.Key, e *registry.Service) {
 	delete(p.wanted, k)
 	if e == nil {
 		return

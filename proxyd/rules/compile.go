@@ -90,7 +90,7 @@ func (c *compiler) port(port registry.Port) {
 		f := at(addr)
 		c.claim(f, c.refusesBalanced(f), by.of(f), true, c.limited(by.of(f), f.Addr))
 	}
-	for _, f := range c.policy.nodePorts(c.entry, port) {
+	for _, f := range c.policy.nodePorts(c.entry.Service, port) {
 		c.claim(f, c.policy.refusesNodePort(f), by.of(f), true, "")
 	}
 }

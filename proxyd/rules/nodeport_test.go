@@ -81,7 +81,7 @@ func TestNodePorts(t *testing.T) {
 
 func TestOwnFrontends(t *testing.T) {
 	s := registrytest.Snapshot(t, service("a", "type: NodePort, clusterIP: 10.0.0.1, externalIPs: [192.0.2.1, 198.51.100.1], ports: [{port: 80, nodePort: 30080}]"))
-	e := s.Service(registry.Key{Namespace: "ns", Name: "a"})
+	e := s.Spec(registry.Key{Namespace: "ns", Name: "a"})
 	for policy, want := range map[*Policy]string{
 		new(here):   "[198.51.100.1:80/TCP]",
 		new(open()): "[198.51.100.1:80/TCP 0.0.0.0:30080/TCP 198.51.100.1:30080/TCP]",

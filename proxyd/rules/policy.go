@@ -36,15 +36,15 @@ type Policy struct {
 // OwnFrontends returns the frontends that a service asks for on the node's own
 // addresses, the node ports on each of them too. It gets them only where no
 // process listens: those are for Occupied to tell.
-func (p *Policy) OwnFrontends(e *registry.Entry) []Frontend {
+func (p *Policy) OwnFrontends(s *registry.Service) []Frontend {
 	var own []Frontend
-	for _, port := range e.Ports {
-		for _, addr := range slices.Concat(e.PublicIPs, e.LoadBalancerIPs) {
+	for _, port := range s.Ports {
+		for _, addr := range slices.Concat(s.PublicIPs, s.LoadBalancerIPs) {
 			if addr = addr.Unmap(); slices.Contains(p.NodeAddrs, addr) {
 				own = append(own, Frontend{addr, port.Protocol, port.Port})
 			}
 		}
-		for _, f := range p.nodePorts(e, port) {
+		for _, f := range p.nodePorts(s, port) {
 			own = append(own, f)
 			for _, addr := range p.NodeAddrs {
 				if addr.Is4() == f.Addr.Is4() {
@@ -58,14 +58,14 @@ func (p *Policy) OwnFrontends(e *registry.Entry) []Frontend {
 
 // nodePorts returns the node ports of a service's port: one for each family
 // that its portal IPs have, and for both if it has none.
-func (p *Policy) nodePorts(e *registry.Entry, port registry.Port) []Frontend {
-	if !p.NodePorts || port.NodePort == 0 || e.Type != registry.NodePort && e.Type != registry.LoadBalancer {
+func (p *Policy) nodePorts(s *registry.Service, port registry.Port) []Frontend {
+	if !p.NodePorts || port.NodePort == 0 || s.Type != registry.NodePort && s.Type != registry.LoadBalancer {
 		return nil
 	}
 	var frontends []Frontend
 	for _, is4 := range [...]bool{true, false} {
 		has := func(a netip.Addr) bool { return a.Unmap().Is4() == is4 }
-		if len(e.PortalIPs) == 0 || slices.ContainsFunc(e.PortalIPs, has) {
+		if len(s.PortalIPs) == 0 || slices.ContainsFunc(s.PortalIPs, has) {
 			frontends = append(frontends, Frontend{unspecified(is4), port.Protocol, port.NodePort})
 		}
 	}
