@@ -1,0 +1,93 @@
+package shape
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/svcreg/svcreg/bench/dataplane/services"
+)
+
+// linear is kube-proxy's iptables mode, by one of the two backends.
+type linear struct {
+	backend string // nft or legacy
+	list    string // the rules of servicesChain
+}
+
+// whole is how many services iptables-nft-restore gets in one transaction. It
+// takes time with the square of the chains: kube-proxy gives it all at once,
+// and waits for minutes at 10,000.
+const whole = 1000
+
+// Load programs all services. Chains of services and endpoints come first, many
+// at a time if that is needed; the list that leads to them comes last.
+func (l *linear) Load(ctx context.Context, f *services.Fleet) (time.Duration, error) {
+	began := time.Now()
+	if err := l.restore(ctx, linearBase); err != nil {
+		return 0, err
+	}
+	var chains, rules, list strings.Builder
+	fmt.Fprintf(&chains, "*nat\n:%s - [0:0]\n%s", servicesChain, linearMasquerade)
+	waiting := 0
+	for i := range f.Len() {
+		c, r := linearChains(f.Service(i))
+		chains.WriteString(c)
+		rules.WriteString(r)
+		list.WriteString(linearEntry(f.Service(i)))
+		waiting += len(f.Service(i).Service.Endpoints)
+		if waiting < whole*5 || l.backend == "legacy" || i == f.Len()-1 {
+			continue
+		}
+		if err := l.restore(ctx, chains.String()+rules.String()+"COMMIT\n"); err != nil {
+			return 0, err
+		}
+		chains.Reset()
+		rules.Reset()
+		chains.WriteString("*nat\n")
+		waiting = 0
+	}
+	l.list = list.String()
+	fmt.Fprintf(&chains, ":%s - [0:0]\n", servicesChain)
+	if err := l.restore(ctx, chains.String()+rules.String()+l.list+linearNodePorts+"COMMIT\n"); err != nil {
+		return 0, err
+	}
+	return time.Since(began), l.restore(ctx, linearJumps)
+}
+
+// Change does as kube-proxy's partial sync: the changed service's chains, and
+// the whole list.
+func (l *linear) Change(ctx context.Context, old, now services.Service) (time.Duration, error) {
+	var b strings.Builder
+	b.WriteString(linearBase)
+	chains, rules := linearChains(now)
+	gone := ""
+	for i, addr := range old.Service.Endpoints {
+		if addr != now.Service.Endpoints[i] {
+			chains += fmt.Sprintf(":%s - [0:0]\n", endpointChain(old, i))
+			gone += fmt.Sprintf("-X %s\n", endpointChain(old, i))
+		}
+	}
+	fmt.Fprintf(&b, "*nat\n:%s - [0:0]\n%s%s%s%s%s%sCOMMIT\n", servicesChain, linearMasquerade, chains, rules, l.list, linearNodePorts, gone)
+	began := time.Now()
+	err := l.restore(ctx, b.String())
+	return time.Since(began), err
+}
+
+func (l *linear) restore(ctx context.Context, input string) error {
+	return command(ctx, input, "iptables-"+l.backend+"-restore", "--noflush", "-w", "5")
+}
+
+// command runs a command on the host of the calling thread.
+func command(ctx context.Context, input string, argv ...string) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the benchmark's own
+	cmd.Stdin = strings.NewReader(input)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
+}
