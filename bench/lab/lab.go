@@ -13,14 +13,11 @@ import (
 	"path/filepath"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-
 	"github.com/svcreg/svcreg/bench/apiserver"
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/kube"
 	"github.com/svcreg/svcreg/bench/peers"
-	"github.com/svcreg/svcreg/bench/process"
+	"github.com/svcreg/svcreg/bench/store"
 )
 
 // Config says what a lab is made of.
@@ -37,12 +34,11 @@ type Config struct {
 // Lab is a running etcd and a running stand-in, filled with a fleet.
 type Lab struct {
 	Config
-	// Etcd is the process, for what it uses.
-	Etcd *process.Process
+	// Etcd is a process, too, for what it uses.
+	Etcd *store.Store
 
 	dir     string
 	sources peers.Sources
-	client  *clientv3.Client
 	api     *apiserver.Server
 	web     *http.Server
 }
@@ -67,14 +63,11 @@ func Open(ctx context.Context, c Config) (*Lab, error) {
 // Close stops what runs and removes all files.
 func (l *Lab) Close() error {
 	var errs []error
-	if l.client != nil {
-		errs = append(errs, l.client.Close())
-	}
 	if l.web != nil {
 		errs = append(errs, l.web.Close())
 	}
 	if l.Etcd != nil {
-		l.Etcd.Stop()
+		errs = append(errs, l.Etcd.Close())
 	}
 	if l.dir != "" {
 		errs = append(errs, os.RemoveAll(l.dir))
@@ -111,9 +104,4 @@ func (l *Lab) writeFiles(context.Context) error {
 		os.WriteFile(l.sources.HostsFile, []byte(peers.HostsLines(l.Fleet)), 0o600),
 		os.WriteFile(l.sources.ZoneFile, []byte(peers.ZoneLines(l.Fleet)), 0o600),
 	)
-}
-
-// newClient returns a client of the lab's etcd.
-func newClient(url string) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: []string{url}, Logger: zap.NewNop(), DialTimeout: time.Minute})
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/kube"
@@ -26,10 +25,7 @@ func (l *Lab) putEtcd(ctx context.Context, o kube.Object) error {
 	if err != nil {
 		return err
 	}
-	if _, err := l.client.Put(ctx, kube.Key(o), string(value)); err != nil {
-		return fmt.Errorf("put %s: %w", kube.Key(o), err)
-	}
-	return nil
+	return l.Etcd.Put(ctx, kube.Key(o), value)
 }
 
 // Object returns the object in which a service says where it leads.
