@@ -25,13 +25,19 @@ func (h *host) records(owner string, qtype uint16, ttl uint32) (answer, extra []
 		return []dns.RR{&dns.CNAME{Hdr: header(owner, dns.TypeCNAME, ttl), Target: alias}}, nil
 	}
 	v4 := h.v4()
+	addrs := h.addrs[:v4]
 	switch {
 	case qtype == dns.TypeA, qtype == dns.TypeANY && v4 > 0:
-		return appendA(nil, owner, ttl, h.addrs[:v4]), nil
 	case qtype == dns.TypeAAAA, qtype == dns.TypeANY:
-		return appendAAAA(nil, owner, ttl, h.addrs[v4:]), nil
+		v4, addrs = 0, h.addrs[v4:]
+	default:
+		return nil, nil
 	}
-	return nil, nil
+	if len(addrs) == 0 {
+		return nil, nil
+	}
+	room := newRoom(v4, len(addrs)-v4)
+	return room.append(make([]dns.RR, 0, len(addrs)), owner, ttl, addrs), nil
 }
 
 // alias returns the one name that a host stands for; "" if it has addresses, or
@@ -43,12 +49,6 @@ func (h *host) alias() string {
 	return h.aliases[0]
 }
 
-// glue appends all of a host's addresses under its name.
-func (h *host) glue(to []dns.RR, name string, ttl uint32) []dns.RR {
-	v4 := h.v4()
-	return appendAAAA(appendA(to, name, ttl, h.addrs[:v4]), name, ttl, h.addrs[v4:])
-}
-
 // v4 returns how many of the addresses are of IPv4.
 func (h *host) v4() int {
 	for i := range h.addrs {
@@ -57,6 +57,12 @@ func (h *host) v4() int {
 		}
 	}
 	return len(h.addrs)
+}
+
+// families returns how many of the addresses are of IPv4 and of IPv6.
+func (h *host) families() (v4, v6 int) {
+	v4 = h.v4()
+	return v4, len(h.addrs) - v4
 }
 
 // byFamily returns addresses as DNS has them, each once, those of IPv4 first.
@@ -77,8 +83,13 @@ func byFamily(addrs []netip.Addr) []netip.Addr {
 	return slices.Clip(append(all, v6...))
 }
 
-// aRecord and aaaaRecord are records with room for what they point to, so that
-// all of an answer's stand in one piece of memory.
+// room is where the address records of one answer are made, with what they
+// point to: those of a family in one piece of memory.
+type room struct {
+	v4 []aRecord
+	v6 []aaaaRecord
+}
+
 type (
 	aRecord struct {
 		dns.A
@@ -90,32 +101,33 @@ type (
 	}
 )
 
-func appendA(to []dns.RR, owner string, ttl uint32, addrs []netip.Addr) []dns.RR {
-	if len(addrs) == 0 {
-		return to
+// newRoom returns room for the records of so many addresses.
+func newRoom(v4, v6 int) (m room) {
+	if v4 > 0 {
+		m.v4 = make([]aRecord, v4)
 	}
-	to = slices.Grow(to, len(addrs))
-	values := make([]aRecord, len(addrs))
-	for i := range values {
-		v := &values[i]
-		v.ip = addrs[i].As4()
-		v.Hdr, v.A.A = header(owner, dns.TypeA, ttl), v.ip[:]
-		to = append(to, &v.A)
+	if v6 > 0 {
+		m.v6 = make([]aaaaRecord, v6)
 	}
-	return to
+	return m
 }
 
-func appendAAAA(to []dns.RR, owner string, ttl uint32, addrs []netip.Addr) []dns.RR {
-	if len(addrs) == 0 {
-		return to
-	}
-	to = slices.Grow(to, len(addrs))
-	values := make([]aaaaRecord, len(addrs))
-	for i := range values {
-		v := &values[i]
-		v.ip = addrs[i].As16()
-		v.Hdr, v.AAAA.AAAA = header(owner, dns.TypeAAAA, ttl), v.ip[:]
-		to = append(to, &v.AAAA)
+// append appends the records of addresses, for which there must be room.
+func (m *room) append(to []dns.RR, owner string, ttl uint32, addrs []netip.Addr) []dns.RR {
+	for i := range addrs {
+		if addrs[i].Is4() {
+			v := &m.v4[0]
+			m.v4 = m.v4[1:]
+			v.ip = addrs[i].As4()
+			v.Hdr, v.A.A = header(owner, dns.TypeA, ttl), v.ip[:]
+			to = append(to, &v.A)
+		} else {
+			v := &m.v6[0]
+			m.v6 = m.v6[1:]
+			v.ip = addrs[i].As16()
+			v.Hdr, v.AAAA.AAAA = header(owner, dns.TypeAAAA, ttl), v.ip[:]
+			to = append(to, &v.AAAA)
+		}
 	}
 	return to
 }

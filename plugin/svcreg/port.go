@@ -36,56 +36,67 @@ func (p *port) lead(owner, service string, qtype uint16, ttl uint32) (answer, ex
 		return nil, nil
 	}
 	var (
-		names  = p.names(service)
-		values = make([]dns.SRV, len(p.targets))
-		weight = uint16(max(1, srvWeight/len(p.targets)))
+		n      = len(p.targets)
+		values = make([]dns.SRV, n)
+		weight = uint16(max(1, srvWeight/n))
+		size   = p.extent(service)
+		all    = make([]dns.RR, n+size.v4+size.v6+1) // the server may add OPT
+		room   = newRoom(size.v4, size.v6)
+		names  strings.Builder
+		name   string
 		before *host
 	)
-	answer = make([]dns.RR, 0, len(values))
-	extra = make([]dns.RR, 0, len(values))
+	names.Grow(size.names)
+	answer, extra = all[:0:n], all[n:n]
 	for i, t := range p.targets {
-		name := service
-		if alias := t.host.alias(); alias != "" {
-			name = alias
-		} else if t.host.label != "" {
-			n := len(t.host.label) + 1 + len(service)
-			name, names = names[:n], names[n:]
-		}
-		if len(name) > maxName {
-			continue
-		}
-		values[i] = dns.SRV{Hdr: header(owner, dns.TypeSRV, ttl), Weight: weight, Port: t.number, Target: name}
-		answer = append(answer, &values[i])
 		if t.host != before {
-			extra = t.host.glue(extra, name, ttl)
-			before = t.host
+			name, before = t.host.under(service, &names), t.host
+			if len(name) <= maxName {
+				extra = room.append(extra, name, ttl, t.host.addrs)
+			}
+		}
+		if len(name) <= maxName {
+			values[i] = dns.SRV{Hdr: header(owner, dns.TypeSRV, ttl), Weight: weight, Port: t.number, Target: name}
+			answer = append(answer, &values[i])
 		}
 	}
 	return answer, extra
 }
 
-// names returns the names of all targets that have one below that of the
-// service, in one piece of memory.
-func (p *port) names(service string) string {
-	n := 0
+// extent is how much memory the records of a port take up: octets of names that
+// are made for them, and records of addresses.
+type extent struct{ names, v4, v6 int }
+
+func (p *port) extent(service string) (e extent) {
+	var before *host
 	for _, t := range p.targets {
-		if t.host.below() {
-			n += len(t.host.label) + 1 + len(service)
+		if t.host == before {
+			continue
 		}
-	}
-	if n == 0 {
-		return ""
-	}
-	var b strings.Builder
-	b.Grow(n)
-	for _, t := range p.targets {
-		if t.host.below() {
-			b.WriteString(t.host.label)
-			b.WriteByte('.')
-			b.WriteString(service)
+		before = t.host
+		if before.below() {
+			e.names += len(before.label) + 1 + len(service)
 		}
+		v4, v6 := before.families()
+		e.v4, e.v6 = e.v4+v4, e.v6+v6
 	}
-	return b.String()
+	return e
+}
+
+// under returns the name of a host of a service. Where it must be made, it is
+// in a builder that has the room: names are one piece of memory.
+func (h *host) under(service string, names *strings.Builder) string {
+	if alias := h.alias(); alias != "" {
+		return alias
+	}
+	if h.label == "" {
+		return service
+	}
+	start := names.Len()
+	names.WriteString(h.label)
+	names.WriteByte('.')
+	names.WriteString(service)
+	return names.String()[start:]
 }
 
 // below reports whether SRV records name a host below its service.

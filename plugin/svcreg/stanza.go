@@ -78,9 +78,7 @@ func unsure(n subject, name string) bool {
 // write sends what stands at the name, or that it doesn't exist or holds
 // nothing of that type.
 func (s *stanza) write(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, n subject, soa []dns.RR) (int, error) {
-	m := new(dns.Msg)
-	m.SetReply(r)
-	m.Authoritative = true
+	m := replyTo(r)
 	if n == nil {
 		m.Rcode = dns.RcodeNameError
 	} else {
@@ -103,4 +101,17 @@ func (s *stanza) write(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, n 
 		return dns.RcodeServerFailure, plugin.Error(pluginName, err)
 	}
 	return dns.RcodeSuccess, nil
+}
+
+// replyTo returns an authoritative answer to a query that has nothing in it
+// yet. It is SetReply in one piece of memory.
+func replyTo(r *dns.Msg) *dns.Msg {
+	m := &struct {
+		dns.Msg
+		question [1]dns.Question
+	}{question: [1]dns.Question{r.Question[0]}}
+	m.Id, m.Response, m.Authoritative = r.Id, true, true
+	m.RecursionDesired, m.CheckingDisabled = r.RecursionDesired, r.CheckingDisabled
+	m.Question = m.question[:]
+	return &m.Msg
 }

@@ -137,7 +137,8 @@ func newOrigin(zone string, ttl uint32, servers []netip.Addr) origin {
 		txt = &dns.TXT{Hdr: header(join("dns-version", zone), dns.TypeTXT, schemaTTL), Txt: []string{schemaVersion}}
 		o   = origin{server: host{addrs: byFamily(servers)}}
 	)
-	o.apex = fixed{all: []dns.RR{ns, soa}, extra: o.server.glue(nil, name, ttl)}
+	room := newRoom(o.server.families())
+	o.apex = fixed{all: []dns.RR{ns, soa}, extra: room.append(nil, name, ttl, o.server.addrs)}
 	o.version = fixed{all: []dns.RR{txt}}
 	o.soa = o.apex.all[1:]
 	return o
