@@ -166,7 +166,7 @@ func (p *ContainerPort) fields(c *coder) {
 
 func (n *Node) fields(c *coder) {
 	n.head(c)
-	c.flags(&n.Ready)
+	c.flags(&n.Ready, &n.Leaving)
 	c.addrs(&n.IPs)
 	text(c, &n.Zone)
 	n.rest(c)

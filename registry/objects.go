@@ -27,9 +27,11 @@ type ContainerPort struct {
 type Node struct {
 	Meta
 	// IPs are the node's addresses, internal ones first.
-	IPs   []netip.Addr
-	Zone  string
-	Ready bool
+	IPs  []netip.Addr
+	Zone string
+	// Ready says that the node can run pods, Leaving that it is about to go: it
+	// is being deleted, or the cluster's autoscaler is going to.
+	Ready, Leaving bool
 }
 
 // Namespace is a scope for names.

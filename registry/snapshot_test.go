@@ -57,7 +57,7 @@ func (w *world) change() Change {
 	case KindPod:
 		return Put(&Pod{Meta: meta, IPs: w.addrs(2), Finished: w.IntN(3) == 0})
 	case KindNode:
-		return Put(&Node{Meta: meta})
+		return Put(&Node{Meta: meta, Ready: w.IntN(2) == 0, Leaving: w.IntN(2) == 0})
 	case KindNamespace:
 		meta.Key = Key{Name: meta.Namespace}
 		return Put(&Namespace{meta})

@@ -84,10 +84,21 @@ func encodeMeta(o registry.Object) encoded {
 	if len(m.Annotations) > 0 {
 		e["annotations"] = m.Annotations
 	}
-	if p, ok := o.(*registry.Pod); ok && p.Terminating {
+	if leaving(o) {
 		e["deletionTimestamp"] = "1970-01-01T00:00:00Z" // the model doesn't know when
 	}
 	return e
+}
+
+// leaving reports whether an object is being deleted.
+func leaving(o registry.Object) bool {
+	switch o := o.(type) {
+	case *registry.Pod:
+		return o.Terminating
+	case *registry.Node:
+		return o.Leaving
+	}
+	return false
 }
 
 // encodeLabels writes an object's labels, and the one that joins a slice to

@@ -26,7 +26,7 @@ func filledModel(f kubernetesFile) registry.Object {
 		return filledPod(meta)
 	case registry.KindNode:
 		meta.Labels = map[string]string{"topology.kubernetes.io/zone": "labelsValue"}
-		return &registry.Node{Meta: meta, IPs: addrs("192.0.2.1"), Zone: "labelsValue"}
+		return &registry.Node{Meta: meta, IPs: addrs("192.0.2.1"), Zone: "labelsValue", Leaving: true}
 	case registry.KindServiceCIDR:
 		return &registry.ServiceCIDR{Meta: meta, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")}}
 	case registry.KindIPAddress:

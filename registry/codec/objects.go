@@ -67,8 +67,13 @@ const nodeLegacyHostIP corev1.NodeAddressType = "LegacyHostIP"
 // nodeAddressTypes are those that hold an IP, inner ones first.
 var nodeAddressTypes = []corev1.NodeAddressType{corev1.NodeInternalIP, nodeLegacyHostIP, corev1.NodeExternalIP}
 
+// autoscalerTaint is on a node that the cluster's autoscaler has decided to
+// delete.
+const autoscalerTaint = "ToBeDeletedByClusterAutoscaler"
+
 func (c *conversion) node(meta registry.Meta, o *corev1.Node) *registry.Node {
-	n := &registry.Node{Meta: meta}
+	marked := func(t corev1.Taint) bool { return t.Key == autoscalerTaint }
+	n := &registry.Node{Meta: meta, Leaving: o.DeletionTimestamp != nil || slices.ContainsFunc(o.Spec.Taints, marked)}
 	for _, t := range nodeAddressTypes {
 		for i, a := range o.Status.Addresses {
 			if a.Type == t {

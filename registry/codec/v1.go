@@ -117,10 +117,18 @@ func (w *podV1) read(*conversion) metav1.Object {
 	return o
 }
 
+// taintJSON is a taint; the other fields don't matter.
+type taintJSON struct {
+	Key string `json:"key"`
+}
+
 type nodeV1 struct {
 	typeJSON
 	Metadata metaJSON `json:"metadata"`
-	Status   struct {
+	Spec     struct {
+		Taints []taintJSON `json:"taints"`
+	} `json:"spec"`
+	Status struct {
 		Addresses  []corev1.NodeAddress `json:"addresses"`
 		Conditions []conditionJSON      `json:"conditions"`
 	} `json:"status"`
@@ -129,6 +137,9 @@ type nodeV1 struct {
 func (w *nodeV1) read(*conversion) metav1.Object {
 	o := &corev1.Node{ObjectMeta: w.Metadata.typed()}
 	o.Status.Addresses = w.Status.Addresses
+	for _, t := range w.Spec.Taints {
+		o.Spec.Taints = append(o.Spec.Taints, corev1.Taint{Key: t.Key})
+	}
 	for _, c := range w.Status.Conditions {
 		o.Status.Conditions = append(o.Status.Conditions, corev1.NodeCondition{
 			Type: corev1.NodeConditionType(c.Type), Status: corev1.ConditionStatus(c.Status),

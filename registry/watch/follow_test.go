@@ -130,6 +130,31 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// Of a fleet's nodes one may be all that matters.
+func TestOneNode(t *testing.T) {
+	_, client := startEtcd(t)
+	put := func(name, zone string) {
+		t.Helper()
+		do(t, client, clientv3.OpPut("/registry/minions/"+name, `{"kind":"Node","apiVersion":"v1","metadata":{"labels":{"topology.kubernetes.io/zone":"`+zone+`"}}}`))
+	}
+	for _, name := range []string{"n", "n1", "n2"} {
+		put(name, "a")
+	}
+	h := start(t, client, withKinds(registry.KindService, registry.KindNode), func(c *Config, _ *Watcher) { c.Node = "n1" })
+	h.awaitSynced()
+	for _, name := range []string{"n1", "n2", "n10", "n"} {
+		put(name, "b")
+	}
+	putService(t, client, "last", "10.0.0.1")
+	s := h.await("the last write", func(s *registry.Snapshot) bool { return s.Count(registry.KindService) == 1 && s.Node("n1").Zone == "b" })
+	if n := s.Count(registry.KindNode); n != 1 {
+		t.Errorf("%d nodes, want one", n)
+	}
+	if events := h.Status().Events; events != 2 {
+		t.Errorf("%d events seen, want the node's and the service's", events)
+	}
+}
+
 func TestUndecodableKeepsLastGood(t *testing.T) {
 	e, client := startEtcd(t)
 	putService(t, client, "a", "10.0.0.1")

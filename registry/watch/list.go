@@ -124,11 +124,10 @@ func (w *Watcher) lastGood(failures []*failure) []registry.Record {
 // fetch sends the pages of all kinds, as they are at the revision of h.
 func (w *Watcher) fetch(ctx context.Context, h history, pages chan<- []*mvccpb.KeyValue) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for kind := range w.decoder.kinds {
-		dir := w.decoder.layout.Dir(kind)
+	for _, r := range w.lists {
 		g.Go(func() error {
-			if err := w.fetchRange(ctx, keyRange{dir, clientv3.GetPrefixRangeEnd(dir)}, h, pages); err != nil {
-				return fmt.Errorf("list %s: %w", dir, err)
+			if err := w.fetchRange(ctx, r, h, pages); err != nil {
+				return fmt.Errorf("list %s: %w", r.from, err)
 			}
 			return nil
 		})

@@ -31,6 +31,9 @@ type Config struct {
 	Layout codec.Layout
 	// Kinds are what is watched; nil means all that a Snapshot holds.
 	Kinds []registry.Kind
+	// Node, if not empty, is the name of the only Node to be watched; of the
+	// others not even the keys are read.
+	Node string
 	// Trim, if not nil, takes out of an object what its user has no need of, to
 	// save memory. Several goroutines call it at once. What a snapshot file
 	// holds was trimmed by whoever saved it.
@@ -54,7 +57,8 @@ type Config struct {
 // Watcher holds the latest snapshot of a registry.
 type Watcher struct {
 	client  *clientv3.Client
-	ranges  []keyRange
+	lists   []keyRange // what is listed, a range for each kind
+	ranges  []keyRange // what is watched: those, joined
 	decoder *decoder
 	disk    *disk // nil without a file
 	notify  func(*registry.Snapshot, *registry.Changes)
@@ -96,7 +100,8 @@ func New(c Config) (*Watcher, error) {
 	}
 	w := &Watcher{
 		client:  c.Client,
-		ranges:  rangesOf(c.Layout, c.Kinds),
+		lists:   listsOf(c.Layout, c.Kinds, c.Node),
+		ranges:  rangesOf(c.Layout, c.Kinds, c.Node),
 		notify:  c.Notify,
 		applied: c.Applied,
 		logger:  c.Logger,
