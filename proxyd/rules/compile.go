@@ -43,12 +43,7 @@ func (c *compiler) compile(e *registry.Entry) compiled {
 	if e == nil || e.Headless || e.Type == registry.ExternalName {
 		return c.compiled
 	}
-	c.entry, c.sources, c.weights, c.skipped = e, sources(e.SourceRanges), nil, skipped{}
-	c.care = careFor(e.TrafficDistribution)
-	c.places = c.care != anywhere || e.InternalLocal || e.ExternalLocal
-	c.wanted.reset()
-	c.claimBuffer = c.claimBuffer[:0]
-	c.readWeights()
+	c.begin(e)
 	for _, port := range e.Ports {
 		c.port(port)
 	}
@@ -60,6 +55,16 @@ func (c *compiler) compile(e *registry.Entry) compiled {
 		c.check = &check{HealthCheck{e.HealthCheckNodePort, e.Key, c.localReady()}, e.CreateRevision}
 	}
 	return c.compiled
+}
+
+// begin prepares for a service.
+func (c *compiler) begin(e *registry.Entry) {
+	c.entry, c.sources, c.weights, c.skipped = e, sources(e.SourceRanges), nil, skipped{}
+	c.care = careFor(e.TrafficDistribution)
+	c.places = c.care != anywhere || e.InternalLocal || e.ExternalLocal
+	c.wanted.reset()
+	c.claimBuffer = c.claimBuffer[:0]
+	c.readWeights()
 }
 
 func (c *compiler) readWeights() {

@@ -27,8 +27,10 @@ func (f Fate) String() string { return fateNames[f] }
 // Verdict is what becomes of the first packet of a connection, and why.
 type Verdict struct {
 	Fate
-	// Rule is the one that decides; zero where the packet passes.
-	Rule Rule
+	// Rule is the one that decides; zero where the packet passes. Outside says
+	// that its target for clients outside the cluster does.
+	Rule    Rule
+	Outside bool
 	// To are the backends that may get it, each with its share. It is sent to
 	// one of them.
 	To []Hop
@@ -73,8 +75,8 @@ func Trace(r *Ruleset, client netip.Addr, to Frontend) Verdict {
 		return v
 	}
 	target := rule.Target
-	outside := rule.Outside != nil && r.policy.isOutside(client)
-	if outside {
+	v.Outside = rule.Outside != nil && r.policy.isOutside(client)
+	if v.Outside {
 		target = *rule.Outside
 		v.because("%v is outside the cluster: only endpoints of this node serve it", client)
 	}
@@ -89,7 +91,7 @@ func Trace(r *Ruleset, client netip.Addr, to Frontend) Verdict {
 		v.because("no endpoint serves: refused")
 	}
 	for _, b := range target.Backends {
-		why := r.policy.masquerades(&rule, client, b.Addr(), outside)
+		why := r.policy.masquerades(&rule, client, b.Addr(), v.Outside)
 		v.To = append(v.To, Hop{b, why != ""})
 		if why = "masqueraded: " + why; why != "masqueraded: " && !slices.Contains(v.Reasons, why) {
 			v.Reasons = append(v.Reasons, why)
