@@ -73,7 +73,7 @@ func (f *follower) measure(before *registry.Snapshot, changes []registry.Change,
 		if s == nil || !f.stanza.filter.service(s) || !f.stanza.filter.namespace(after, s.Namespace) {
 			continue // nothing that is served
 		}
-		begun := f.begun(c, before, received)
+		begun := c.Begun(before, f.started, received)
 		f.stanza.tally.programming.WithLabelValues(f.where.labels(serviceKind(s))...).Observe(now.Sub(begun).Seconds())
 	}
 }
@@ -113,31 +113,4 @@ func serviceKind(s *registry.Service) string {
 		return "headless_with_selector"
 	}
 	return "headless_without_selector"
-}
-
-// triggerAnnotation is where an endpoints controller writes when that happened
-// which made it write (RFC 3339).
-const triggerAnnotation = "endpoints.kubernetes.io/last-change-trigger-time"
-
-// begun returns when a change began: when its cause happened, if the object
-// says so, else when it was received. What the object said already before is
-// about another change, and a clock that is wrong shows in times that can't
-// be.
-func (f *follower) begun(c registry.Change, before *registry.Snapshot, received time.Time) time.Time {
-	text := trigger(c.Object)
-	if text == "" || text == trigger(before.Object(c.Ref)) {
-		return received
-	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || t.Before(f.started) || t.After(received) {
-		return received
-	}
-	return t
-}
-
-func trigger(o registry.Object) string {
-	if o == nil {
-		return ""
-	}
-	return o.Metadata().Annotations[triggerAnnotation]
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/coredns/coredns/plugin/pkg/fall"
 	"github.com/coredns/coredns/plugin/test"
@@ -103,46 +102,6 @@ func TestServed(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// A change begins when its cause happened, where that can be believed.
-func TestBegun(t *testing.T) {
-	var (
-		started  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		received = started.Add(time.Hour)
-		at       = func(d time.Duration) string { return started.Add(d).Format(time.RFC3339Nano) }
-		f        = &follower{started: started}
-	)
-	endpoints := func(annotation string) *registry.Endpoints {
-		e := headlessEndpoints(registry.Key{Namespace: "ns", Name: "s"}, 1)
-		if annotation != "" {
-			e.Annotations = map[string]string{triggerAnnotation: annotation}
-		}
-		return e
-	}
-	for _, tt := range []struct {
-		name, before, now string
-		want              time.Duration // since the start
-	}{
-		{"not said", "", "", time.Hour},
-		{"said", "", at(59 * time.Minute), 59 * time.Minute},
-		{"said again", at(58 * time.Minute), at(59*time.Minute + time.Millisecond), 59*time.Minute + time.Millisecond},
-		{"said before", at(59 * time.Minute), at(59 * time.Minute), time.Hour},
-		{"in the future", "", at(time.Hour + time.Second), time.Hour},
-		{"before the start", "", at(-time.Second), time.Hour},
-		{"no time", "", "yesterday", time.Hour},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			before := registry.Build(1, endpoints(tt.before))
-			if got := f.begun(registry.Put(endpoints(tt.now)), before, received).Sub(started); got != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
-			}
-		})
-	}
-	gone := registry.Delete(endpoints("").Ref())
-	if got := f.begun(gone, registry.Build(1, endpoints(at(59*time.Minute))), received); !got.Equal(received) {
-		t.Errorf("deleted: got %v, want %v", got, received)
 	}
 }
 

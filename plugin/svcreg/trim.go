@@ -6,8 +6,8 @@ import "github.com/svcreg/svcreg/registry"
 func (o *options) trim(object registry.Object) {
 	meta := object.Metadata()
 	meta.UID, meta.APIVersion = "", ""
-	if text, ok := meta.Annotations[triggerAnnotation]; ok {
-		meta.Annotations = map[string]string{triggerAnnotation: text}
+	if text, ok := meta.Annotations[registry.TriggerAnnotation]; ok {
+		meta.Annotations = map[string]string{registry.TriggerAnnotation: text}
 	} else {
 		meta.Annotations = nil
 	}

@@ -3,19 +3,19 @@ package rules
 import "github.com/svcreg/svcreg/registry"
 
 // Trim takes out of an object what makes no difference to the rules of a node,
-// which is most of it: so a registry takes less memory. Node is the node's
+// which is most of it: so a registry takes less memory. When a change began
+// stays. Node is the node's
 // name; zone is its zone, empty where that may become any.
 func Trim(o registry.Object, node, zone string) {
 	meta := o.Metadata()
-	weights, weighted := meta.Annotations[WeightsAnnotation]
+	annotations := meta.Annotations
 	meta.UID, meta.APIVersion, meta.Labels, meta.Annotations = "", "", nil, nil
 	switch o := o.(type) {
 	case *registry.Service:
-		if weighted {
-			meta.Annotations = map[string]string{WeightsAnnotation: weights}
-		}
+		meta.Annotations = only(annotations, WeightsAnnotation)
 		trimService(o)
 	case *registry.Endpoints:
+		meta.Annotations = only(annotations, registry.TriggerAnnotation)
 		for i := range o.Subsets {
 			for j := range o.Subsets[i].Endpoints {
 				trimEndpoint(&o.Subsets[i].Endpoints[j], node, zone)
@@ -26,6 +26,14 @@ func Trim(o registry.Object, node, zone string) {
 			o.Zone = ""
 		}
 	}
+}
+
+// only returns one of some annotations, if it is among them.
+func only(annotations map[string]string, name string) map[string]string {
+	if text, ok := annotations[name]; ok {
+		return map[string]string{name: text}
+	}
+	return nil
 }
 
 func trimService(s *registry.Service) {

@@ -21,7 +21,7 @@ func TestTrim(t *testing.T) {
 	trimmed := func(annotations map[string]string) registry.Meta {
 		return registry.Meta{Key: key("a"), Annotations: annotations, CreateRevision: 3, ModRevision: 4}
 	}
-	annotations := map[string]string{"a": "b", WeightsAnnotation: weights}
+	annotations := map[string]string{"a": "b", WeightsAnnotation: weights, registry.TriggerAnnotation: "now"}
 	addr := netip.MustParseAddr("10.1.0.1")
 	service := registry.Service{
 		Type: registry.NodePort, PortalIPs: []netip.Addr{addr}, PublicIPs: []netip.Addr{addr}, LoadBalancerIPs: []netip.Addr{addr},
@@ -54,7 +54,7 @@ func TestTrim(t *testing.T) {
 		{"a service", "", &full, &kept},
 		{"one without an address", "", &headless, &registry.Service{Meta: kept.Meta, Type: registry.NodePort, Headless: true}},
 		{"one without weights", "", &registry.Service{Meta: meta(map[string]string{"a": "b"})}, &registry.Service{Meta: trimmed(nil)}},
-		{"endpoints", "", endpoints(meta(annotations), from("n1", "z1"), from("n2", "z2")), endpoints(trimmed(nil), endpoint("n1", "z1"), endpoint("", "z2"))},
+		{"endpoints", "", endpoints(meta(annotations), from("n1", "z1"), from("n2", "z2")), endpoints(trimmed(map[string]string{registry.TriggerAnnotation: "now"}), endpoint("n1", "z1"), endpoint("", "z2"))},
 		{"endpoints, in a zone that stays", "z1", endpoints(meta(nil), from("n1", "z1"), from("n2", "z2")), endpoints(trimmed(nil), endpoint("n1", "z1"), endpoint("", ""))},
 		{"the node itself", "", &registry.Node{Meta: registry.Meta{Key: registry.Key{Name: "n1"}, UID: "1"}, Zone: "z1", IPs: []netip.Addr{addr}},
 			&registry.Node{Meta: registry.Meta{Key: registry.Key{Name: "n1"}}, Zone: "z1"}},
