@@ -15,6 +15,7 @@ import (
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
+	"github.com/svcreg/svcreg/registry/watch"
 )
 
 // Render writes the rules that Run would program on this node, and touches
@@ -41,6 +42,11 @@ func Render(ctx context.Context, w io.Writer, c Config, files ...string) error {
 		return err
 	}
 	policy.take(&news{addrs: addrs, moved: true}, snapshot)
+	return c.render(w, snapshot, policy)
+}
+
+// render writes the rules for a registry, under a policy that knows the node.
+func (c *Config) render(w io.Writer, snapshot *registry.Snapshot, policy *policy) error {
 	ruleset := rules.Compile(snapshot, policy.Policy)
 	for _, r := range ruleset.Refusals() {
 		if _, err := fmt.Fprintf(w, "# refused: %v\n", r); err != nil {
@@ -62,7 +68,7 @@ func (c *Config) snapshot(ctx context.Context, files []string) (*registry.Snapsh
 
 // fromEtcd waits until the registry was listed.
 func (c *Config) fromEtcd(ctx context.Context) (_ *registry.Snapshot, err error) {
-	client, watcher, err := follow(c, "", nil)
+	client, watcher, err := follow(c, watch.Config{})
 	if err != nil {
 		return nil, err
 	}
