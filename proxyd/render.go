@@ -15,7 +15,6 @@ import (
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
-	"github.com/svcreg/svcreg/registry/watch"
 )
 
 // Render writes the rules that Run would program on this node, and touches
@@ -68,7 +67,7 @@ func (c *Config) snapshot(ctx context.Context, files []string) (*registry.Snapsh
 
 // fromEtcd waits until the registry was listed.
 func (c *Config) fromEtcd(ctx context.Context) (_ *registry.Snapshot, err error) {
-	client, watcher, err := follow(c, watch.Config{})
+	client, watcher, err := follow(c, "", nil)
 	if err != nil {
 		return nil, err
 	}
