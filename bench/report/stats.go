@@ -4,11 +4,15 @@ import "github.com/svcreg/svcreg/bench/show"
 
 // median returns the median of one figure of the rounds.
 func (t Throughput) median(figure func(Round) float64) float64 {
+	return show.Median(t.values(figure))
+}
+
+func (t Throughput) values(figure func(Round) float64) []float64 {
 	var values []float64
 	for _, r := range t.Rounds {
 		values = append(values, figure(r))
 	}
-	return show.Median(values)
+	return values
 }
 
 func qps(r Round) float64     { return r.QPS }
@@ -18,10 +22,4 @@ func busy(r Round) float64    { return r.Busy }
 
 // ratio returns the median of the quotients of two servers' rounds that were
 // measured next to each other; NaN if there are none.
-func ratio(a, b Throughput) float64 {
-	var values []float64
-	for i := range min(len(a.Rounds), len(b.Rounds)) {
-		values = append(values, a.Rounds[i].QPS/b.Rounds[i].QPS)
-	}
-	return show.Median(values)
-}
+func ratio(a, b Throughput) float64 { return show.Ratio(a.values(qps), b.values(qps)) }

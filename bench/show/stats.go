@@ -29,3 +29,13 @@ func Median(values []float64) float64 {
 	}
 	return (sorted[half-1] + sorted[half]) / 2
 }
+
+// Ratio returns the median of the quotients of values at the same position in
+// two lists, which were measured next to each other; NaN if there are none.
+func Ratio(a, b []float64) float64 {
+	var quotients []float64
+	for i := range min(len(a), len(b)) {
+		quotients = append(quotients, a[i]/b[i])
+	}
+	return Median(quotients)
+}

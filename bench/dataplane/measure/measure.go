@@ -1,0 +1,78 @@
+//go:build linux
+
+// Package measure has the measures of the data plane's benchmark. Each builds
+// networks of its own, and leaves nothing behind.
+package measure
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/svcreg/svcreg/bench/dataplane/report"
+	"github.com/svcreg/svcreg/bench/dataplane/services"
+	"github.com/svcreg/svcreg/bench/dataplane/shape"
+)
+
+// Settings say how much is measured.
+type Settings struct {
+	Rounds      int
+	Bouts       int           // of flows, to each target in a round
+	FlowTime    time.Duration // of a bout
+	ConnectTime time.Duration // of connections in a round
+	Changes     int           // to the kernel in a round; fewer where they are slow
+	Settle      time.Duration // before a look at memory
+	Starts      int           // of each daemon
+	Idle        time.Duration // of a daemon
+	Samples     int           // changes that are timed with nothing else going on
+	BusyTime    time.Duration // how long changes are timed among others
+	BusyRate    int           // changes a second, of those others
+}
+
+// Measurer measures.
+type Measurer struct {
+	Settings Settings
+	Shapes   []shape.Shape
+	// Etcd and Proxyd are the programs.
+	Etcd, Proxyd string
+	// Results take what is found.
+	Results *report.Results
+	// Log is told what is going on.
+	Log func(format string, args ...any)
+}
+
+// patience is how long anything may take that is waited for.
+const patience = 2 * time.Minute
+
+// size returns how large a fleet is.
+func size(f *services.Fleet) report.Size {
+	return report.Size{Services: f.Len(), Endpoints: f.Endpoints}
+}
+
+// rotated returns a list that begins with another element in each round.
+func rotated[T any](list []T, round int) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	turn := round % len(list)
+	return slices.Concat(list[turn:], list[:turn])
+}
+
+// seconds returns times as numbers.
+func seconds(times []time.Duration) []float64 {
+	var values []float64
+	for _, t := range times {
+		values = append(values, t.Seconds())
+	}
+	return values
+}
+
+// sleep waits, and tells whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
