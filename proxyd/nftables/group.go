@@ -1,0 +1,166 @@
+package nftables
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
+	"github.com/svcreg/svcreg/registry"
+)
+
+// group is what has to be done for one frontend: all of it in one transaction,
+// so that the frontend is right at every moment.
+type group struct {
+	// service is whose frontend it is; zero where it is nobody's any more.
+	service    registry.Key
+	gone, come []element
+}
+
+func (g *group) len() int { return len(g.gone) + len(g.come) }
+
+// tooMany returns why a rule can't be carried out, or nil.
+func tooMany(r *rules.Rule) error {
+	targets := []*rules.Target{&r.Target}
+	if r.Outside != nil {
+		targets = append(targets, r.Outside)
+	}
+	for _, t := range targets {
+		if n := t.Slots(); n > maxSlots {
+			return fmt.Errorf("%v has %d slots for its endpoints: want at most %d", r.Frontend, n, maxSlots)
+		}
+	}
+	return nil
+}
+
+// change returns the way from a frontend's rule to the next one; nil stands for
+// none. Elements of hairpin are only added: others may share them, and one too
+// many does no harm until the next repair.
+func change(old, now *rules.Rule) group {
+	var g group
+	before := map[slot]element{}
+	if old != nil {
+		elements(old, func(e element) { before[e.at()] = e })
+	}
+	if now != nil {
+		g.service = now.Service
+		elements(now, func(e element) {
+			was, stood := before[e.at()]
+			delete(before, e.at())
+			if stood && was == e {
+				return
+			}
+			if stood {
+				g.gone = append(g.gone, was)
+			}
+			g.come = append(g.come, e)
+		})
+		had := map[string]bool{}
+		if old != nil {
+			hairpins(old, func(e element) { had[e.key] = true })
+		}
+		hairpins(now, func(e element) {
+			if !had[e.key] {
+				had[e.key] = true
+				g.come = append(g.come, e)
+			}
+		})
+	}
+	for _, e := range slices.SortedFunc(maps.Values(before), element.compare) {
+		g.gone = append(g.gone, e)
+	}
+	return g
+}
+
+// slot is where an element stands.
+type slot struct {
+	set setID
+	key string
+}
+
+func (e element) at() slot { return slot{e.set, e.key + e.end} }
+
+func (e element) compare(other element) int {
+	return cmp.Or(cmp.Compare(e.set, other.set), cmp.Compare(e.key, other.key), cmp.Compare(e.end, other.end))
+}
+
+// repair returns the way from what stands to what some rules ask for.
+func repair(f Family, s *standing, all []rules.Rule) []group {
+	var groups []group
+	for i := range all {
+		g := group{service: all[i].Service}
+		each := func(e element) {
+			id, at := e.set, e.key+e.end
+			value, stands := s.elements[id][at]
+			delete(s.elements[id], at)
+			if stands && value == e.value {
+				return
+			}
+			if stands {
+				g.gone = append(g.gone, element{id, e.key, e.end, value})
+			}
+			g.come = append(g.come, e)
+		}
+		elements(&all[i], each)
+		if g.len() > 0 {
+			groups = append(groups, g)
+		}
+	}
+	return append(joinRest(f, s, groups), hairpinGroups(s, all)...)
+}
+
+// joinRest adds the elements that nobody asked for to the groups of their
+// frontends.
+func joinRest(f Family, s *standing, groups []group) []group {
+	index := map[string]int{}
+	for i := range groups {
+		for _, e := range slices.Concat(groups[i].gone, groups[i].come)[:1] {
+			index[e.key[:f.keyLen()]] = i
+		}
+	}
+	for id := range hairpin {
+		for at, value := range s.elements[id] {
+			n := len(at)
+			if id == sources {
+				n /= 2
+			}
+			k := at[:f.keyLen()]
+			i, known := index[k]
+			if !known {
+				i, groups = len(groups), append(groups, group{})
+				index[k] = i
+			}
+			groups[i].gone = append(groups[i].gone, element{id, at[:n], at[n:], value})
+		}
+	}
+	return groups
+}
+
+// hairpinGroups returns what has to be done to the set hairpin, in parts.
+func hairpinGroups(s *standing, all []rules.Rule) []group {
+	var g group
+	wanted := map[string]bool{}
+	stand := s.elements[hairpin]
+	for i := range all {
+		hairpins(&all[i], func(e element) {
+			if _, stands := stand[e.key]; !wanted[e.key] && !stands {
+				g.come = append(g.come, e)
+			}
+			wanted[e.key] = true
+		})
+	}
+	for at := range stand {
+		if !wanted[at] {
+			g.gone = append(g.gone, element{set: hairpin, key: at})
+		}
+	}
+	var parts []group
+	for part := range slices.Chunk(g.gone, chunk) {
+		parts = append(parts, group{gone: part})
+	}
+	for part := range slices.Chunk(g.come, chunk) {
+		parts = append(parts, group{come: part})
+	}
+	return parts
+}

@@ -1,0 +1,283 @@
+package nftables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
+	"github.com/svcreg/svcreg/registry"
+)
+
+// Proxier keeps the kernel's nftables rules in step with a Ruleset. Its methods
+// are for one goroutine at a time.
+type Proxier struct {
+	cfg      Config
+	kernel   kernel
+	families map[Family]*table
+}
+
+// table is what is known of a family's table.
+type table struct {
+	version uint32
+	// applied is what the kernel has; nil where that is not known.
+	applied *rules.Ruleset
+	// classes are those that have a chain.
+	classes map[class]bool
+	// rejected are the services that were set aside, and why.
+	rejected rules.RejectedError
+}
+
+// New returns a Proxier for this machine, or rather, the network namespace that
+// its methods are called in. It fails where there is no nft(8); without IPv6 in
+// the kernel it does IPv4 only.
+func New(cfg Config) (*Proxier, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	families, err := probe()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(families, IPv6) {
+		cfg.logger().Warn("no IPv6: services are carried out for IPv4 only", "err", "the kernel has no IPv6")
+	}
+	return newProxier(cfg, &real{}, families), nil
+}
+
+func newProxier(cfg Config, k kernel, families []Family) *Proxier {
+	p := &Proxier{cfg, k, map[Family]*table{}}
+	for _, f := range families {
+		p.families[f] = &table{version: version(f, cfg)}
+	}
+	return p
+}
+
+// Sync makes the kernel do what a Ruleset says. Changed names the frontends
+// whose rules differ from those of the last Sync; nil means that anything may
+// differ, and that the kernel is read first and repaired. The networks of portal
+// IPs make no difference: each portal IP is known.
+//
+// Services whose elements the kernel refuses are set aside, the others carried
+// out, and the error is a *rules.RejectedError, until that changes. After any
+// other error the next Sync reads the kernel, whatever changed.
+func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, _ []netip.Prefix) error {
+	var rejected rules.RejectedError
+	var errs []error
+	for _, f := range slices.Sorted(maps.Keys(p.families)) {
+		if err := p.sync(ctx, f, r, changed); err != nil {
+			errs = append(errs, fmt.Errorf("%v: %w", f, err))
+		}
+		for k, why := range p.families[f].rejected.Services {
+			rejected.Add(k, fmt.Errorf("%v: %w", f, why))
+		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if len(rejected.Services) > 0 {
+		return &rejected
+	}
+	return nil
+}
+
+func (p *Proxier) sync(ctx context.Context, f Family, r *rules.Ruleset, changed []rules.Frontend) error {
+	t := p.families[f]
+	if t.applied != nil && changed != nil {
+		done, err := p.update(ctx, f, r, changed)
+		if done || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			p.cfg.logger().Warn("a change failed; all rules are compared", "family", f, "err", err)
+		}
+	}
+	return p.reconcile(ctx, f, r)
+}
+
+// update carries out what changed. It reports false where that is not enough.
+func (p *Proxier) update(ctx context.Context, f Family, r *rules.Ruleset, changed []rules.Frontend) (done bool, err error) {
+	t := p.families[f]
+	old := t.applied
+	var all []rules.Rule
+	var gone, come []element
+	for _, at := range changed {
+		if !f.has(at.Addr) {
+			continue
+		}
+		before, now := lookup(old, at), lookup(r, at)
+		if t.sideline(before) || t.sideline(now) || now != nil && tooMany(now) != nil {
+			return false, nil
+		}
+		if now != nil {
+			all = append(all, *now)
+		}
+		g := change(before, now)
+		gone, come = append(gone, g.gone...), append(come, g.come...)
+	}
+	t.applied = nil // until it is known
+	if err := p.ensure(ctx, f, all); err != nil {
+		return false, err
+	}
+	if len(gone)+len(come) > 0 {
+		if err := p.kernel.commit(f, gone, come); err != nil {
+			return false, err
+		}
+	}
+	t.applied = r
+	return true, nil
+}
+
+// sideline reports whether a rule is of a service that was set aside.
+func (t *table) sideline(r *rules.Rule) bool {
+	return r != nil && t.rejected.Services[r.Service] != nil
+}
+
+func lookup(r *rules.Ruleset, at rules.Frontend) *rules.Rule {
+	if rule, ok := r.Lookup(at); ok {
+		return &rule
+	}
+	return nil
+}
+
+// ensure makes the chains that rules lack.
+func (p *Proxier) ensure(ctx context.Context, f Family, all []rules.Rule) error {
+	t := p.families[f]
+	lack := classesOf(all)
+	maps.DeleteFunc(lack, func(c class, _ bool) bool { return t.classes[c] })
+	if len(lack) == 0 {
+		return nil
+	}
+	if err := p.kernel.run(ctx, classText(f, p.cfg, slices.Sorted(maps.Keys(lack)))); err != nil {
+		return fmt.Errorf("make chains: %w", err)
+	}
+	maps.Copy(t.classes, lack)
+	return p.kernel.sign(f, t.version)
+}
+
+// classesOf returns the classes of rules.
+func classesOf(all []rules.Rule) map[class]bool {
+	classes := map[class]bool{}
+	for i := range all {
+		elements(&all[i], func(e element) {
+			if e.set == frontends || e.set == inside || e.set == outsiders || e.set == admitted {
+				if c := class(toNumber(e.value)); !c.isStage() {
+					classes[c] = true
+				}
+			}
+		})
+	}
+	return classes
+}
+
+// The attempts to bring the kernel in step, while the errors are such that may
+// pass, and the pause between them.
+const (
+	attempts = 3
+	pause    = 20 * time.Millisecond
+)
+
+// reconcile compares everything with the kernel and repairs it.
+func (p *Proxier) reconcile(ctx context.Context, f Family, r *rules.Ruleset) (err error) {
+	t := p.families[f]
+	for range attempts {
+		t.applied, t.rejected = nil, rules.RejectedError{}
+		if err = p.repair(ctx, f, r); err == nil {
+			t.applied = r
+			return nil
+		}
+		if !isTemporary(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+	return err
+}
+
+func (p *Proxier) repair(ctx context.Context, f Family, r *rules.Ruleset) error {
+	t := p.families[f]
+	s, err := p.kernel.read(f)
+	if err != nil {
+		return err
+	}
+	all := t.feasible(f, r)
+	if !s.intact(t.version) {
+		if s, err = p.rebuild(ctx, f, all, s != nil); err != nil {
+			return err
+		}
+	}
+	t.classes = s.classes
+	if err := p.ensure(ctx, f, all); err != nil {
+		return err
+	}
+	a := applier{p.kernel, f, &t.rejected}
+	return a.apply(ctx, repair(f, s, all))
+}
+
+// feasible returns the rules of a family that can be carried out.
+func (t *table) feasible(f Family, r *rules.Ruleset) []rules.Rule {
+	all := make([]rules.Rule, 0, r.Len())
+	for rule := range r.Rules() {
+		if !f.has(rule.Addr) {
+			continue
+		}
+		if err := tooMany(&rule); err != nil {
+			t.rejected.Add(rule.Service, err)
+			continue
+		}
+		all = append(all, rule)
+	}
+	return all
+}
+
+// rebuild makes the table anew, and returns what stands then. Where packets go
+// by the one that is there, all elements come with it, unless the kernel refuses
+// some: then those that it takes follow as fast as they can.
+func (p *Proxier) rebuild(ctx context.Context, f Family, all []rules.Rule, stands bool) (*standing, error) {
+	t := p.families[f]
+	text := removal(f) + skeleton(f, p.cfg)
+	err := errors.New("nothing to replace")
+	if stands {
+		p.cfg.logger().Info("the chains are not those of this version and configuration, or were changed; replacing them", "family", f)
+		lack := classesOf(all)
+		for _, c := range built() {
+			delete(lack, c)
+		}
+		full := text
+		if len(lack) > 0 {
+			full += classText(f, p.cfg, slices.Sorted(maps.Keys(lack)))
+		}
+		if err = p.kernel.run(ctx, full+elementsText(f, all)); err != nil {
+			p.cfg.logger().Warn("chains and elements can't be replaced at once", "family", f, "err", err)
+		}
+	}
+	if err != nil {
+		if err = p.kernel.run(ctx, text); err != nil {
+			return nil, fmt.Errorf("make tables: %w", err)
+		}
+	}
+	if err := p.kernel.sign(f, t.version); err != nil {
+		return nil, fmt.Errorf("read tables: %w", err)
+	}
+	s, err := p.kernel.read(f)
+	if err == nil && !s.intact(t.version) {
+		err = errors.New("somebody else changes table " + tableName)
+	}
+	return s, err
+}
+
+// removal returns the text for nft that removes a family's table, if it is
+// there.
+func removal(f Family) string {
+	return f.words(false).Replace(fmt.Sprintf("table IP %[1]s {}\ndelete table IP %[1]s\n", tableName))
+}
+
+var _ = registry.Key{}
