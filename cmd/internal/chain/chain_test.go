@@ -48,8 +48,12 @@ func TestWithoutEtcd(t *testing.T) {
 	etcd.Stop()
 	s.want(mySvc, dns.TypeA, "10.0.0.11")
 	s.stop()
+	began := time.Now()
 	s = start(t, config)
 	s.want(mySvc, dns.TypeA, "10.0.0.11")
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("from the file it answers after %v, want a second at most", took)
+	}
 	etcd.Restart()
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.12"))
 	s.want(mySvc, dns.TypeA, "10.0.0.12")
