@@ -57,6 +57,7 @@ func isLocal(p *policy, from netip.Addr) bool {
 func traceIPTables(t *testing.T, text string, policy *policy, p scenarioPacket) string {
 	t.Helper()
 	fake := iptables.NewFake()
+	fake.Addrs = policy.NodeAddrs
 	v4, v6, ok := strings.Cut(text, "# IPv6: ")
 	if !ok {
 		t.Fatalf("no IPv6 in %s", text)

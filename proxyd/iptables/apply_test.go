@@ -260,7 +260,7 @@ func TestForeignRuleThatHoldsAChain(t *testing.T) {
 	n := newNode(t, Config{}, sample...)
 	var log bytes.Buffer
 	n.proxier.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	held := frontendChain(rules.Frontend{Addr: netip.MustParseAddr("10.0.0.6"), Protocol: registry.TCP, Port: 80})
+	held := frontendChain(entryChain, "", rules.Frontend{Addr: netip.MustParseAddr("10.0.0.6"), Protocol: registry.TCP, Port: 80})
 	mustRestore(t, n.kernel, "*nat\n-A OUTPUT -g "+held+"\nCOMMIT\n")
 	n.remove("large", "external", "sctp", "dns", "web")
 	n.sync(t)

@@ -23,7 +23,7 @@ func TestBalanceByWeight(t *testing.T) {
 		"-m statistic --mode random --probability 0.66666666651 -j DNAT --to-destination 10.1.0.2:80",
 		"-j DNAT --to-destination 10.1.0.3:80",
 	}
-	if diff := cmp.Diff(want, balance(r, "")); diff != "" {
+	if diff := cmp.Diff(want, balance(r, &r.Target, "")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -38,23 +38,9 @@ func TestRefuseOrDrop(t *testing.T) {
 		{true, "-d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j DROP"},
 	} {
 		r := &rules.Rule{Frontend: at, Target: rules.Target{Drop: tt.drop}}
-		if diff := cmp.Diff([]string{tt.want}, refuseLeaf(r, "-d 10.0.0.1/32 ", false)); diff != "" {
+		s := state{family: IPv4}.refusing()
+		if diff := cmp.Diff([]string{tt.want}, s.leaf(r, spanOf(at).match(span{}))); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
-	}
-}
-
-// What can't be held to yet is not opened.
-func TestNotBuilt(t *testing.T) {
-	for name, r := range map[string]rules.Rule{
-		"a node port":   {Frontend: rules.Frontend{Addr: netip.IPv6Unspecified()}},
-		"source ranges": {Frontend: rules.Frontend{Addr: netip.MustParseAddr("192.0.2.1")}, Sources: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
-	} {
-		if built(&r) {
-			t.Errorf("%s is opened", name)
-		}
-	}
-	if !built(&rules.Rule{Frontend: rules.Frontend{Addr: netip.MustParseAddr("192.0.2.1")}}) {
-		t.Error("a public address is not opened")
 	}
 }

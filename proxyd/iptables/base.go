@@ -7,6 +7,7 @@ const (
 	servicesChain    = ownPrefix + "SERVICES"
 	refuseChain      = ownPrefix + "REFUSE"
 	postroutingChain = ownPrefix + "POSTROUTING"
+	nodePortsChain   = ownPrefix + "NODEPORTS"
 	borderChain      = ownPrefix + "BORDER"
 	leavingChain     = ownPrefix + "LEAVING"
 )
@@ -27,6 +28,7 @@ var jumps = []jump{
 // base is what the base chains depend on besides the trees.
 type base struct {
 	clusterCIDRs, portals []netip.Prefix
+	nodePorts             []netip.Prefix // Config.NodePortAddresses
 	masqueradeAll         bool
 	randomFully           bool
 }
@@ -45,20 +47,66 @@ const (
 // baseChains returns the chains above the trees. Their depths are negative:
 // they are the last to be written.
 func (s state) baseChains() []*chain {
-	chains := []*chain{
-		{table: tableNAT, name: servicesChain, depth: -1},
-		{table: tableFilter, name: refuseChain, depth: -1},
-		s.postrouting(),
+	services := &chain{table: tableNAT, name: servicesChain, depth: -1}
+	refuse := &chain{table: tableFilter, name: refuseChain, depth: -1}
+	if s.filter != (trees{}) {
+		refuse.add("-m conntrack --ctstate DNAT -j RETURN")
 	}
-	for i, root := range []*node{s.nat, s.filter} {
-		if root != nil {
-			chains[i].add("%s-g %s", destination(root.prefix), prefixChain(root.prefix))
-		}
-	}
+	chains := append(s.lead(services, s.nat), s.lead(refuse, s.filter)...)
+	chains = append(chains, s.postrouting())
 	if s.guardsBorder() {
 		chains = append(chains, s.border(), s.leaving())
 	}
 	return chains
+}
+
+// lead returns a chain that leads to a table's trees, and the one in between.
+func (s state) lead(c *chain, t trees) []*chain {
+	if t.addressed != nil {
+		c.add("%s-j %s", t.addressed.span.match(span{}), t.addressed.span.chain())
+	}
+	if t.ports == nil || !s.opensNodePorts() {
+		return []*chain{c}
+	}
+	c.add("%s-m addrtype --dst-type LOCAL -g %s", t.ports.span.match(span{}), nodePortsChain)
+	return []*chain{c, s.nodePorts(c.table, t.ports)}
+}
+
+// unreachable are a node's addresses that others can't reach it at: they never
+// take node ports.
+var unreachable = map[Family][]netip.Prefix{
+	IPv4: {netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16")},
+	IPv6: {netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fe80::/10")},
+}
+
+// opensNodePorts reports whether any address of the family takes node ports.
+func (s state) opensNodePorts() bool {
+	return len(s.base.nodePorts) == 0 || len(s.family.only(s.base.nodePorts)) > 0
+}
+
+// nodePorts returns the chain that packets to addresses of the node come to,
+// when no frontend with an address of its own took them.
+func (s state) nodePorts(table string, root *node) *chain {
+	c := &chain{table: table, name: nodePortsChain, depth: 0}
+	for _, p := range unreachable[s.family] {
+		c.add("-d %v -j RETURN", p)
+	}
+	for _, p := range s.family.only(s.base.nodePorts) {
+		c.add("%s-g %s", destination(p), root.span.chain())
+	}
+	if len(s.base.nodePorts) == 0 {
+		c.add("-g %s", root.span.chain())
+	}
+	return c
+}
+
+// destination returns the match for packets to a network, with a space behind
+// it; "" for a network that is all addresses.
+func destination(p netip.Prefix) string {
+	if p.Bits() == 0 {
+		return ""
+	}
+	return "-d " + p.String() + " "
 }
 
 // postrouting returns the chain of connections that were translated, by us or
@@ -117,10 +165,10 @@ func (s state) portals() []netip.Prefix {
 	if known := s.family.only(s.base.portals); len(known) > 0 {
 		return known
 	}
-	if s.nat == nil || !s.nat.portals.IsValid() {
-		return nil
+	if root := s.nat.addressed; root != nil && root.portals.IsValid() {
+		return []netip.Prefix{root.portals}
 	}
-	return []netip.Prefix{s.nat.portals}
+	return nil
 }
 
 func (s state) masquerade() string {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -79,23 +78,27 @@ func (c *chain) writeRules(b *bytes.Buffer) {
 	}
 }
 
-// prefixChain returns the name of the chain that handles all frontends inside
-// a prefix. It has at most 25 characters; the limit is 28.
-func prefixChain(p netip.Prefix) string {
-	if p.Addr().Is4() {
-		addr := p.Addr().As4()
-		return fmt.Sprintf("%s%08X-%d", ownPrefix, binary.BigEndian.Uint32(addr[:]), p.Bits())
+// ownChain returns an empty chain that a frontend has to itself, or a part of
+// one.
+func ownChain(table, letter, part string, r *rules.Rule) *chain {
+	return &chain{
+		table: table, name: frontendChain(letter, part, r.Frontend), depth: stageDepths[letter] + len(part),
+		blocks: []block{{service: r.Service}},
 	}
-	return ownPrefix + "6-" + digest(p.String())
 }
 
-// frontendChain returns the name of the chain that one frontend has to itself.
-func frontendChain(f rules.Frontend) string { return ownPrefix + "F-" + digest(f.String()) }
+// extend appends rules to the chain's only block.
+func (c *chain) extend(rules ...string) { c.blocks[0].rules = append(c.blocks[0].rules, rules...) }
+
+// frontendChain returns the name of a chain that one frontend has to itself.
+func frontendChain(letter, part string, f rules.Frontend) string {
+	return ownPrefix + letter + "-" + digest(f.String()+part)
+}
 
 // recentList returns the name of the list of clients that stay with one
 // backend of a service's port. The frontends of the port share it.
 func recentList(r *rules.Rule, backend netip.AddrPort) string {
-	return ownPrefix + digest(fmt.Sprintf("%v/%s/%d/%v", r.Service, r.Protocol, r.Port, backend))
+	return ownPrefix + digest(fmt.Sprintf("%v/%s/%s/%v", r.Service, r.Protocol, r.PortName, backend))
 }
 
 // digest returns 80 bits of a hash in 16 characters; users choose what goes

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,8 @@ import (
 type Fake struct {
 	// Refuse, if set, says which rules the kernel turns down.
 	Refuse func(rule string) bool
+	// Addrs are the node's own addresses, besides loopback.
+	Addrs []netip.Addr
 
 	mu       sync.Mutex
 	families map[Family]map[string]fakeTable

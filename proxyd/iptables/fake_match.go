@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,7 +115,11 @@ func (w walk) holds(m fakeMatch, f flight) bool {
 	case "-p":
 		return strings.EqualFold(m.value, string(f.Protocol))
 	case "--dport":
-		return m.value == strconv.Itoa(int(f.To.Port()))
+		return hasPort(m.value, f.To.Port())
+	case "--dst-type":
+		return w.isHere(f.To.Addr())
+	case "--src-type":
+		return f.Local || w.isHere(f.From)
 	case "--ctstate":
 		return m.value == "NEW" || m.value == "DNAT" && f.translated
 	case "--ctorigdst":
@@ -127,6 +132,21 @@ func (w walk) holds(m fakeMatch, f flight) bool {
 	}
 	panic(fmt.Sprintf("the fake knows no match %q", m.flag))
 }
+
+// hasPort reports whether a port is the one, or in the range, that a text
+// names.
+func hasPort(text string, port uint16) bool {
+	low, high, ranges := strings.Cut(text, ":")
+	if !ranges {
+		high = low
+	}
+	from, _ := strconv.ParseUint(low, 10, 16)
+	to, _ := strconv.ParseUint(high, 10, 16)
+	return from <= uint64(port) && uint64(port) <= to
+}
+
+// isHere reports whether an address is one of the node.
+func (w walk) isHere(a netip.Addr) bool { return a.IsLoopback() || slices.Contains(w.fake.Addrs, a) }
 
 // within reports whether an address is in a prefix or the same address.
 func within(text string, a netip.Addr) bool {

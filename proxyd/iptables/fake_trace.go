@@ -60,13 +60,12 @@ func (f *Fake) trace(p Packet) (map[Outcome]float64, []flight) {
 		family = IPv6
 	}
 	w := walk{fake: f, tables: f.families[family], family: family}
-	first, second := "PREROUTING", "FORWARD"
+	first := "PREROUTING"
 	if p.Local {
-		first, second = "OUTPUT", "OUTPUT"
+		first = "OUTPUT"
 	}
-	start := []flight{{Packet: p, original: p.To, probability: 1}}
-	ends := w.hook(tableNAT, first, start)
-	ends = w.hook(tableFilter, second, ends)
+	ends := w.hook(tableNAT, first, []flight{{Packet: p, original: p.To, probability: 1}})
+	ends = w.route(ends)
 	ends = w.hook(tableNAT, "POSTROUTING", ends)
 	outcomes := map[Outcome]float64{}
 	for _, e := range ends {
@@ -97,6 +96,22 @@ type walk struct {
 	fake   *Fake
 	tables map[string]fakeTable
 	family Family
+}
+
+// route lets packets pass the chain of table filter that is on their way.
+func (w walk) route(in []flight) []flight {
+	var out []flight
+	for _, f := range in {
+		chain := "FORWARD"
+		switch {
+		case f.Local:
+			chain = "OUTPUT"
+		case w.isHere(f.To.Addr()):
+			chain = "INPUT"
+		}
+		out = append(out, w.hook(tableFilter, chain, []flight{f})...)
+	}
+	return out
 }
 
 // hook lets packets pass one of the kernel's own chains.

@@ -1,14 +1,9 @@
 package iptables
 
 import (
-	"fmt"
-	"math"
 	"net/netip"
-	"strings"
-	"time"
 
 	"github.com/svcreg/svcreg/proxyd/rules"
-	"github.com/svcreg/svcreg/registry"
 )
 
 const (
@@ -19,134 +14,91 @@ const (
 	ownWeight = 8
 	// publicMark is the bit that marks connections to public frontends.
 	publicMark = "0x2000/0x2000"
-	// frontendDepth is deeper than any prefix.
-	frontendDepth = 1000
 )
 
-// shape is what a tree's leaves are made of: translations or refusals.
+// shape is what the trees of one table are made of.
 type shape struct {
+	job
 	table string
-	// weigh returns how many rules a frontend has in a leaf.
-	weigh func(*rules.Rule) int
-	// leaf returns a frontend's rules in a leaf that has match as their
-	// beginning. Alone says that the frontend is to have a chain of its own
-	// if it has more than a rule or two.
-	leaf func(r *rules.Rule, match string, alone bool) []string
-	// own returns the chain that a frontend has to itself, or nil.
-	own func(r *rules.Rule, alone bool) *chain
+	// inside are the networks of the family that are the cluster's.
+	inside []netip.Prefix
 }
 
-var (
-	translating = &shape{tableNAT, translateWeight, translateLeaf, translateOwn}
-	refusing    = &shape{
-		tableFilter,
-		func(*rules.Rule) int { return 1 },
-		refuseLeaf,
-		func(*rules.Rule, bool) *chain { return nil },
-	}
-)
-
-// translations returns how many rules choose among a frontend's backends.
-func translations(r *rules.Rule) int {
-	if r.Affinity > 0 {
-		return 2 * len(r.Backends)
-	}
-	return len(r.Backends)
+// job is what a table does with the packets to a frontend.
+type job interface {
+	// wants reports whether the table has rules for a frontend at all.
+	wants(r *rules.Rule) bool
+	// alike reports whether all packets to a frontend that meet its rules fare
+	// the same, whoever the client is.
+	alike(r *rules.Rule) bool
+	// weight returns how many rules there are for a frontend for which that
+	// is so, and flat returns them, with match as their beginning.
+	weight(r *rules.Rule) int
+	flat(r *rules.Rule, match string) []string
+	// fill adds the rules that carry out one of the frontend's targets to a
+	// chain that only packets to the frontend come to. More chains that they
+	// take it yields.
+	fill(c *chain, r *rules.Rule, t *rules.Target, yield func(*chain))
+	// shut returns what becomes of those who may not connect.
+	shut() string
 }
 
-func translateWeight(r *rules.Rule) int {
-	weight := translations(r)
-	if weight > ownWeight {
-		weight = 1
-	}
-	if r.External {
-		weight++
-	}
-	return weight
+func (s state) translating() *shape {
+	return &shape{translating{}, tableNAT, s.cluster()}
 }
 
-// apart reports whether a frontend has a chain to itself.
-func apart(r *rules.Rule, alone bool) bool {
-	return translations(r) > ownWeight || alone && translations(r) > 1
+func (s state) refusing() *shape {
+	return &shape{refusing{s.family}, tableFilter, s.cluster()}
 }
 
-func translateLeaf(r *rules.Rule, match string, alone bool) []string {
-	match = fmt.Sprintf("%s%s -m %s --dport %d ", match, proto(r), strings.ToLower(string(r.Protocol)), r.Port)
-	var lines []string
-	if r.External {
-		lines = append(lines, match+"-j MARK --set-xmark "+publicMark)
+// fits reports whether the rules of a frontend may stand among those of others.
+func (s *shape) fits(r *rules.Rule) bool { return s.alike(r) && s.weight(r) <= ownWeight }
+
+// leafWeight returns how many rules a frontend has among those of others.
+func (s *shape) leafWeight(r *rules.Rule) int {
+	if s.fits(r) {
+		return s.weight(r)
 	}
-	if apart(r, alone) {
-		return append(lines, match+"-g "+frontendChain(r.Frontend))
-	}
-	return append(lines, balance(r, match)...)
+	return 1
 }
 
-func translateOwn(r *rules.Rule, alone bool) *chain {
-	if !apart(r, alone) {
-		return nil
+// leaf returns the rules of a frontend in a chain that may hold others; match
+// tells its packets from theirs.
+func (s *shape) leaf(r *rules.Rule, match string) []string {
+	if s.fits(r) {
+		return s.flat(r, match)
 	}
-	lines := balance(r, proto(r)+" ")
-	return &chain{tableNAT, frontendChain(r.Frontend), frontendDepth, []block{{r.Service, lines}}}
+	return []string{match + "-g " + frontendChain(entryChain, "", r.Frontend)}
 }
 
-// balance returns the rules that give a connection to one of the backends:
-// first to the one that its client stays with, then to any.
-func balance(r *rules.Rule, match string) []string {
-	var lines []string
-	for _, b := range r.Backends {
-		if r.Affinity > 0 {
-			seconds := max(1, int64(math.Ceil(r.Affinity.Seconds())))
-			lines = append(lines, fmt.Sprintf("%s-m recent --update --seconds %d --reap --name %s --mask %s --rsource -j DNAT --to-destination %v",
-				match, min(seconds, maxAffinity), recentList(r, b.AddrPort), fullMask(b.Addr()), b.AddrPort))
-		}
+// trees are those of one table: of the frontends that have an address, and of
+// the node ports.
+type trees struct{ addressed, ports *node }
+
+// set gives a frontend its rule; nil takes away the one that it has.
+func (s *shape) set(t trees, f rules.Frontend, r *rules.Rule) trees {
+	root := &t.addressed
+	if f.IsNodePort() {
+		root = &t.ports
 	}
-	left := r.Slots()
-	for i, b := range r.Backends {
-		rule := match
-		if i < len(r.Backends)-1 {
-			rule += "-m statistic --mode random --probability " + probability(int(b.Weight), left) + " "
-		}
-		left -= int(b.Weight)
-		if r.Affinity > 0 {
-			rule += fmt.Sprintf("-m recent --set --name %s --mask %s --rsource ", recentList(r, b.AddrPort), fullMask(b.Addr()))
-		}
-		lines = append(lines, rule+"-j DNAT --to-destination "+b.AddrPort.String())
+	at := pointOf(f)
+	if r == nil || !s.wants(r) {
+		*root = (*root).without(at)
+	} else if have := (*root).find(at); have == nil || !have.Equal(*r) {
+		*root = (*root).with(newLeaf(r, s.leafWeight(r)))
 	}
-	return lines
+	return t
 }
 
-// maxAffinity is a time in seconds that xt_recent can surely hold: a day, the
-// most that a Service can ask for.
-const maxAffinity = int64(24 * time.Hour / time.Second)
-
-// probability returns some in n in the form in which the kernel keeps it: in
-// units of 2^-31.
-func probability(some, n int) string {
-	return fmt.Sprintf("%.11f", math.Round(float64(some)/float64(n)*(1<<31))/(1<<31))
+// chains yields every chain of a table's trees.
+func (s *shape) chains(t trees, yield func(*chain)) {
+	s.all(t.addressed, yield)
+	s.all(t.ports, yield)
 }
 
-// fullMask returns the netmask of a single address.
-func fullMask(a netip.Addr) string {
-	if a.Is4() {
-		return "255.255.255.255"
-	}
-	return "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+// changes yields the chains of the old trees to gone and those of the new ones
+// to came, but for most of those that are the same.
+func (s *shape) changes(old, new trees, gone, came func(*chain)) {
+	s.diff(old.addressed, new.addressed, gone, came)
+	s.diff(old.ports, new.ports, gone, came)
 }
-
-func refuseLeaf(r *rules.Rule, match string, _ bool) []string {
-	match = fmt.Sprintf("%s%s -m %s --dport %d ", match, proto(r), strings.ToLower(string(r.Protocol)), r.Port)
-	with := "icmp-port-unreachable"
-	switch {
-	case r.Drop:
-		return []string{match + "-j DROP"}
-	case r.Protocol == registry.TCP:
-		with = "tcp-reset"
-	case r.Addr.Is6():
-		with = "icmp6-port-unreachable"
-	}
-	return []string{match + "-j REJECT --reject-with " + with}
-}
-
-// proto returns the match for a rule's protocol.
-func proto(r *rules.Rule) string { return "-p " + strings.ToLower(string(r.Protocol)) }
