@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -66,9 +67,11 @@ func (w *Watcher) session(ctx context.Context) error {
 		return err
 	}
 	w.replace(l)
-	h, large := l.history, l.len() > largeList
-	if large {
-		debug.FreeOSMemory()
+	var cleaning sync.WaitGroup
+	defer cleaning.Wait()
+	h := l.history
+	if l.len() > largeList {
+		cleaning.Go(debug.FreeOSMemory) // which takes a tenth of a second: changes don't wait for it
 	}
 	return w.watch(ctx, h)
 }
