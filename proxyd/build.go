@@ -16,8 +16,9 @@ import (
 )
 
 // follow returns a watcher of the configured registry, and the client that it
-// uses. It contacts nobody yet.
-func follow(c *Config, file string, notify func(*registry.Snapshot, *registry.Changes)) (*clientv3.Client, *watch.Watcher, error) {
+// uses. It contacts nobody yet. What the watcher tells, and whether it keeps a
+// file, is as given.
+func follow(c *Config, as watch.Config) (*clientv3.Client, *watch.Watcher, error) {
 	layout, err := codec.NewLayout(c.RegistryPrefix)
 	if err != nil {
 		return nil, nil, settingError("registry-prefix", err)
@@ -33,16 +34,14 @@ func follow(c *Config, file string, notify func(*registry.Snapshot, *registry.Ch
 	if err != nil {
 		return nil, nil, err
 	}
-	watcher, err := watch.New(watch.Config{
-		Client: client, Layout: layout, Kinds: kinds,
-		Trim:         func(o registry.Object) { rules.Trim(o, name, c.NodeZone) },
-		SnapshotFile: file, Notify: notify, Logger: c.logger(),
-	})
+	as.Client, as.Layout, as.Kinds, as.Node, as.Logger = client, layout, kinds, name, c.logger()
+	as.Trim = func(o registry.Object) { rules.Trim(o, name, c.NodeZone) }
+	watcher, err := watch.New(as)
 	return client, watcher, err
 }
 
 // newLoop returns the sync loop with the kernel that the mode asks for.
-func newLoop(c *Config, b *inbox, m *metrics, told *teller) (*loop, error) {
+func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool) (*loop, error) {
 	beat, err := watchdogPeriod()
 	if err != nil {
 		return nil, err
@@ -54,7 +53,9 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller) (*loop, error) {
 	l := &loop{
 		min: c.MinSyncPeriod, full: c.FullSyncPeriod, beat: beat,
 		inbox: b, kernel: idle{}, policy: policy, metrics: m, told: told, logger: c.logger(),
-		flows: &staleFlows{deleted: func(n int) { m.deleted.Add(float64(n)) }},
+		flows:   &staleFlows{deleted: func(n int) { m.deleted.Add(float64(n)) }},
+		checks:  newHealthChecks(nil, healthy, c.logger()),
+		latency: newLatency(m.programming.Observe),
 	}
 	if c.ProxyMode == IPTables {
 		l.flows.deleteUDP = conntrack.DeleteUDP

@@ -3,6 +3,7 @@ package proxyd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -31,6 +32,13 @@ type fakeKernel struct {
 	rules  *rules.Ruleset // of the last success
 	portal []netip.Prefix
 	fail   func() error // nil: nothing fails
+	// generation counts changes; broken says that what stood is gone until the
+	// next full sync, blind that nobody can tell.
+	generation    uint64
+	broken, blind bool
+	stuck         bool          // it doesn't get better
+	looks         int           // how often Intact was asked
+	takes         time.Duration // a full sync
 }
 
 var _ kernel = (*fakeKernel)(nil)
@@ -44,6 +52,9 @@ func (k *fakeKernel) Sync(_ context.Context, r *rules.Ruleset, changed []rules.F
 	k.calls = append(k.calls, syncCall{time.Since(k.start), changed == nil, strings.Join(words, " ")})
 	fail := k.fail
 	k.mu.Unlock()
+	if changed == nil {
+		time.Sleep(k.takes)
+	}
 	if fail != nil {
 		if err := fail(); err != nil {
 			return err
@@ -52,12 +63,43 @@ func (k *fakeKernel) Sync(_ context.Context, r *rules.Ruleset, changed []rules.F
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.rules, k.portal = r, portal
+	k.generation++
+	k.broken = k.broken && (changed != nil || k.stuck)
 	return nil
 }
 
-func (k *fakeKernel) Generation() (uint64, error) { return 0, nil }
+func (k *fakeKernel) Generation() (uint64, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.generation, nil
+}
 
-func (k *fakeKernel) Intact(context.Context) (bool, error) { return true, nil }
+func (k *fakeKernel) Intact(context.Context) (bool, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.looks++
+	if k.blind {
+		return false, errors.New("nobody can tell")
+	}
+	return !k.broken, nil
+}
+
+// foreign has others change rules; broken says that ours are gone.
+func (k *fakeKernel) foreign(broken bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.generation++
+	k.broken = k.broken || broken
+}
+
+// looked returns how often Intact was asked since the last time.
+func (k *fakeKernel) looked() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := k.looks
+	k.looks = 0
+	return n
+}
 
 // failing makes the kernel call a function first; nil for none.
 func (k *fakeKernel) failing(f func() error) {
@@ -91,6 +133,7 @@ type world struct {
 	deleted  []string // UDP flows, of those in flows
 	flows    []string // "TO SERVER"
 	notes    []string // what systemd was told
+	leaving  bool     // the node is about to go
 	log      bytes.Buffer
 
 	mu       sync.Mutex // a timer of the loop does not order what the test did
@@ -130,6 +173,8 @@ func newWorld(t *testing.T) *world {
 		flows:  &staleFlows{deleteUDP: w.deleteUDP, deleted: func(int) {}},
 		policy: &policy{listening: w.listening, logger: logger},
 	}
+	w.checks = newHealthChecks(nil, w.health().healthy, logger)
+	w.latency = newLatency(w.metrics.programming.Observe)
 	return w
 }
 

@@ -69,11 +69,12 @@ func (f *staleFlows) has(at rules.Frontend) bool {
 }
 
 // delete makes the kernel forget the flows of those frontends that go where the
-// ruleset sends nothing. Where that fails they stay to be deleted. Call it when
+// ruleset sends nothing, and reports whether it had to look for any. Where that
+// fails they stay to be deleted. Call it when
 // the ruleset stands in the kernel: sooner, a flow might come back as it was.
-func (f *staleFlows) delete(r *rules.Ruleset, portal []netip.Prefix) error {
+func (f *staleFlows) delete(r *rules.Ruleset, portal []netip.Prefix) (looked bool, err error) {
 	if f.deleteUDP == nil || len(f.pending) == 0 && !f.all {
-		return nil
+		return false, nil
 	}
 	n, err := f.deleteUDP(func(to, server netip.AddrPort) bool {
 		at := rules.Frontend{Addr: to.Addr(), Protocol: registry.UDP, Port: to.Port()}
@@ -87,7 +88,7 @@ func (f *staleFlows) delete(r *rules.Ruleset, portal []netip.Prefix) error {
 	if err == nil {
 		f.pending, f.all = nil, false
 	}
-	return err
+	return true, err
 }
 
 // contains reports whether one of the networks has an address.

@@ -23,6 +23,9 @@ type health struct {
 type report struct {
 	Healthy bool `json:"healthy"`
 	Ready   bool `json:"ready"`
+	// NodeEligible says that the node isn't about to go: load balancers may
+	// send it new connections.
+	NodeEligible bool `json:"nodeEligible"`
 	// LastSync is when the kernel was last in step; WaitingSince is when the
 	// oldest change came that it lacks.
 	LastSync     time.Time      `json:"lastSync,omitzero"`
@@ -36,15 +39,25 @@ type registryHealth struct {
 	Synced   bool  `json:"synced"`
 	FromDisk bool  `json:"fromDisk"`
 	Revision int64 `json:"revision"`
+	// leaving says that this node is about to go.
+	leaving bool
+}
+
+// healthy reports whether changes reach the kernel in time.
+func (h *health) healthy() bool {
+	waiting, _ := h.inbox.waiting()
+	return waiting.IsZero() || time.Since(waiting) <= h.lateness
 }
 
 func (h *health) report() report {
 	waiting, _ := h.inbox.waiting()
+	known := h.registry()
 	r := report{
-		Healthy:      waiting.IsZero() || time.Since(waiting) <= h.lateness,
+		Healthy:      h.healthy(),
 		Ready:        h.told.ready.Load(),
+		NodeEligible: !known.leaving,
 		WaitingSince: waiting,
-		Registry:     h.registry(),
+		Registry:     known,
 	}
 	if last := h.told.lastSync.Load(); last != 0 {
 		r.LastSync = time.Unix(0, last)
@@ -52,13 +65,17 @@ func (h *health) report() report {
 	return r
 }
 
-// ServeHTTP answers 200 or 503: /healthz and /livez say whether changes reach
-// the kernel in time, /readyz whether all rules have stood once.
+// ServeHTTP answers 200 or 503: /livez says whether changes reach the kernel in
+// time, /healthz also whether the node isn't about to go, /readyz whether all
+// rules have stood once. As kube-proxy has it, /healthz is for load balancers and
+// /livez for whoever restarts proxyd.
 func (h *health) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r := h.report()
 	ok := r.Healthy
 	switch req.URL.Path {
-	case "/healthz", "/livez":
+	case "/healthz":
+		ok = r.Healthy && r.NodeEligible
+	case "/livez":
 	case "/readyz":
 		ok = r.Ready
 	default:

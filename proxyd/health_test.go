@@ -9,13 +9,17 @@ import (
 	"time"
 )
 
+// health returns the health of the world.
+func (w *world) health() *health {
+	return &health{inbox: w.inbox, told: w.told, lateness: maxLateness, registry: func() registryHealth {
+		return registryHealth{Synced: true, Revision: w.snapshot.Revision(), leaving: w.leaving}
+	}}
+}
+
 // ask returns the status and the body of a path.
 func (w *world) ask(path string) (int, string) {
-	h := &health{inbox: w.inbox, told: w.told, lateness: maxLateness, registry: func() registryHealth {
-		return registryHealth{Synced: true, Revision: w.snapshot.Revision()}
-	}}
 	r := httptest.NewRecorder()
-	h.ServeHTTP(r, httptest.NewRequest(http.MethodGet, path, nil))
+	w.health().ServeHTTP(r, httptest.NewRequest(http.MethodGet, path, nil))
 	return r.Code, strings.TrimSpace(r.Body.String())
 }
 
@@ -47,15 +51,28 @@ func TestHealth(t *testing.T) {
 	})
 }
 
+// Load balancers leave a node alone that is about to go; nobody restarts it.
+func TestHealthOfANodeThatLeaves(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.began()
+		w.leaving = true
+		for path, want := range map[string]int{"/healthz": 503, "/livez": 200, "/readyz": 200} {
+			if got, body := w.ask(path); got != want || !strings.Contains(body, `"healthy":true,"ready":true,"nodeEligible":false`) {
+				t.Errorf("%s answers %d %s, want %d", path, got, body, want)
+			}
+		}
+	})
+}
+
 func TestHealthBody(t *testing.T) {
 	inWorld(t, func(w *world) {
 		_, body := w.ask("/healthz")
-		if want := `{"healthy":true,"ready":false,"registry":{"synced":true,"fromDisk":false,"revision":0}}`; body != want {
+		if want := `{"healthy":true,"ready":false,"nodeEligible":true,"registry":{"synced":true,"fromDisk":false,"revision":0}}`; body != want {
 			t.Errorf("body %s\nwant %s", body, want)
 		}
 		w.began()
 		_, body = w.ask("/readyz")
-		if !strings.HasPrefix(body, `{"healthy":true,"ready":true,"lastSync":"20`) || !strings.HasSuffix(body, `"revision":1}}`) {
+		if !strings.HasPrefix(body, `{"healthy":true,"ready":true,"nodeEligible":true,"lastSync":"20`) || !strings.HasSuffix(body, `"revision":1}}`) {
 			t.Errorf("body %s", body)
 		}
 	})

@@ -61,16 +61,26 @@ type loop struct {
 	networks []netip.Prefix
 	refusals refusalLog
 
+	aside   aside
+	canary  canary
+	checks  *healthChecks
+	latency *latency
+
 	reconcile bool // the next sync is a full one
 	failures  int  // syncs that failed in a row
 	nextFull  *time.Timer
+	fullAt    time.Time // when that fires
 }
 
 // run syncs until ctx ends: a few milliseconds after a change, again after a
 // failure, and now and then everything.
 func (l *loop) run(ctx context.Context) error {
-	l.nextFull = time.NewTimer(jitter(l.full))
+	l.nextFull = time.NewTimer(0)
 	defer l.nextFull.Stop()
+	l.fullAfter(l.full)
+	defer l.checks.close()
+	look := time.NewTicker(canaryPeriod)
+	defer look.Stop()
 	recheck := time.NewTicker(recheckPeriod)
 	defer recheck.Stop()
 	beat := ticks(l.beat)
@@ -90,8 +100,14 @@ func (l *loop) run(ctx context.Context) error {
 			continue
 		case <-l.nextFull.C:
 			l.reconcile = true
-			l.nextFull.Reset(jitter(l.full))
+			l.fullAfter(l.full)
+		case <-look.C:
+			if !l.tampered(ctx) {
+				continue
+			}
+			l.reconcile = true
 		case <-recheck.C:
+			l.checks.retry(ctx)
 			if l.failures > 0 || !l.policy.look() {
 				continue
 			}
@@ -114,6 +130,20 @@ func (l *loop) attempt(ctx context.Context) <-chan time.Time {
 	l.logger.Error("programming the kernel failed", "err", err, "failures", l.failures, "again_in", pause)
 	l.told.status("failing: " + err.Error())
 	return time.After(pause)
+}
+
+// fullAfter has the next full sync come after about that time.
+func (l *loop) fullAfter(d time.Duration) {
+	d = jitter(d)
+	l.fullAt = time.Now().Add(d)
+	l.nextFull.Reset(d)
+}
+
+// fullWithin has it come after about that time, unless it comes sooner.
+func (l *loop) fullWithin(d time.Duration) {
+	if time.Now().Add(d).Before(l.fullAt) {
+		l.fullAfter(d)
+	}
 }
 
 // jitter spreads a period by a tenth either way, so that nodes which started

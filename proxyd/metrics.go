@@ -17,71 +17,66 @@ const namespace = "proxyd"
 type metrics struct {
 	registry *prometheus.Registry
 
-	syncs       *prometheus.HistogramVec
-	failures    prometheus.Counter
-	lastSync    prometheus.Gauge
-	programming prometheus.Histogram
-	refusals    prometheus.Gauge
-	deleted     prometheus.Counter
-	ruleset     atomic.Pointer[rules.Ruleset]
+	syncs, parts               *prometheus.HistogramVec
+	programming                prometheus.Histogram
+	lastSync, refusals, aside  prometheus.Gauge
+	failures, repairs, deleted prometheus.Counter
+	ruleset                    atomic.Pointer[rules.Ruleset]
 }
 
 func newMetrics() *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		syncs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "sync_duration_seconds",
-			Help:    "Time to carry out rules in the kernel, by kind of sync.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
-		}, []string{"kind"}),
-		failures: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "sync_failures_total",
-			Help: "Syncs that failed, or in which the kernel refused rules.",
-		}),
-		lastSync: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "sync_last_timestamp_seconds",
-			Help: "When the kernel was last brought in step with the registry.",
-		}),
-		programming: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "programming_duration_seconds",
-			Help:    "Time from a change's arrival from etcd until the kernel has it.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 18),
-		}),
-		refusals: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "refusals",
-			Help: "Addresses that services ask for and do not get.",
-		}),
-		deleted: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: namespace, Name: "stale_flows_deleted_total",
-			Help: "UDP flows that the kernel was made to forget.",
-		}),
+		syncs:    newDurations("sync_duration_seconds", "Time that a sync took in which the kernel was told something, by its kind: full or partial.", "kind"),
+		parts:    newDurations("sync_part_duration_seconds", "Time that a part of a sync took: compile (rules), program (the kernel), flows (those that are stale).", "part"),
+		programming: prometheus.NewHistogram(durations("programming_duration_seconds",
+			"Time from a change of a service or of its endpoints until the kernel had it.")),
+		lastSync: newGauge("sync_last_timestamp_seconds", "When the kernel was last brought in step with the registry."),
+		refusals: newGauge("refusals", "Addresses and settings that services ask for and do not get."),
+		aside:    newGauge("services_set_aside", "Services of which the kernel refused rules."),
+		failures: newCounter("sync_failures_total", "Syncs that failed, or in which the kernel refused rules."),
+		repairs:  newCounter("repairs_total", "Times that others had changed rules of ours and these were carried out anew."),
+		deleted:  newCounter("stale_flows_deleted_total", "Flows that the kernel was made to forget, as they led to nobody any more."),
 	}
-	m.registry.MustRegister(m.syncs, m.failures, m.lastSync, m.programming, m.refusals, m.deleted,
+	m.registry.MustRegister(m.syncs, m.parts, m.programming, m.lastSync, m.refusals, m.aside, m.failures, m.repairs, m.deleted,
 		&ruleCounter{current: &m.ruleset},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// synced counts a sync.
-func (m *metrics) synced(full bool, took time.Duration, err error) {
+// durations returns what a histogram of times is made with: from a quarter of a
+// millisecond to two minutes.
+func durations(name, help string) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{
+		Namespace: namespace, Name: name, Help: help,
+		Buckets: prometheus.ExponentialBuckets(0.00025, 2, 20), NativeHistogramBucketFactor: 1.05,
+	}
+}
+
+func newDurations(name, help, label string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(durations(name, help), []string{label})
+}
+
+func newGauge(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+func newCounter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+// synced counts a sync that began at some time.
+func (m *metrics) synced(full bool, start time.Time) {
 	kind := "partial"
 	if full {
 		kind = "full"
 	}
-	m.syncs.WithLabelValues(kind).Observe(took.Seconds())
-	if err != nil {
-		m.failures.Inc()
-	}
+	m.syncs.WithLabelValues(kind).Observe(time.Since(start).Seconds())
 }
 
-// programmed notes that all changes since a time stand in the kernel; the
-// zero time stands for none.
-func (m *metrics) programmed(since time.Time) {
-	now := time.Now()
-	m.lastSync.Set(float64(now.UnixNano()) / float64(time.Second))
-	if !since.IsZero() {
-		m.programming.Observe(now.Sub(since).Seconds())
-	}
+// took counts a part of a sync.
+func (m *metrics) took(part string, start time.Time) {
+	m.parts.WithLabelValues(part).Observe(time.Since(start).Seconds())
 }
 
 // compiled notes what is to stand in the kernel.

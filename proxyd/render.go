@@ -15,6 +15,7 @@ import (
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
+	"github.com/svcreg/svcreg/registry/watch"
 )
 
 // Render writes the rules that Run would program on this node, and touches
@@ -67,7 +68,7 @@ func (c *Config) snapshot(ctx context.Context, files []string) (*registry.Snapsh
 
 // fromEtcd waits until the registry was listed.
 func (c *Config) fromEtcd(ctx context.Context) (_ *registry.Snapshot, err error) {
-	client, watcher, err := follow(c, "", nil)
+	client, watcher, err := follow(c, watch.Config{})
 	if err != nil {
 		return nil, err
 	}

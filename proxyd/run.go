@@ -39,6 +39,7 @@ func Run(ctx context.Context, c Config) error {
 // not among them: endpoints say all that it needs.
 var kinds = []registry.Kind{
 	registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindServiceCIDR,
+	registry.KindNode, // of which only this one
 }
 
 // program is a proxyd that is ready to run.
@@ -67,25 +68,38 @@ func newProgram(ctx context.Context, c Config) (_ *program, err error) {
 		p.logger.Warn("this node does not forward packets: services work from the node itself, not through it", "sysctls_off", off)
 	}
 	inbox, metrics := newInbox(), newMetrics()
+	h := &health{inbox: inbox, told: p.told, lateness: min(2*c.FullSyncPeriod, maxLateness)}
 	if p.addrs, err = newAddrWatch(inbox, p.logger); err != nil {
 		return p, err
 	}
-	if p.loop, err = newLoop(&c, inbox, metrics, p.told); err != nil {
+	if p.loop, err = newLoop(&c, inbox, metrics, p.told, h.healthy); err != nil {
 		return p, err
 	}
-	if p.client, p.watcher, err = follow(&c, c.Snapshot, inbox.put); err != nil {
+	latency, name := p.loop.latency, p.loop.policy.NodeName
+	notify := func(s *registry.Snapshot, changes *registry.Changes) {
+		latency.notify(s)
+		inbox.put(s, changes)
+	}
+	if p.client, p.watcher, err = follow(&c, watch.Config{SnapshotFile: c.Snapshot, Notify: notify, Applied: latency.applied}); err != nil {
 		return p, err
 	}
-	return p, p.listen(ctx, &c, inbox, metrics)
+	h.registry = func() registryHealth { return healthOf(p.watcher, name) }
+	metrics.watch(inbox, p.watcher.Status)
+	return p, p.listen(ctx, &c, h, metrics)
+}
+
+// healthOf returns what a watcher knows of the registry and of a node in it.
+func healthOf(w *watch.Watcher, node string) registryHealth {
+	status, leaving := w.Status(), false
+	if s := w.Snapshot(); s != nil {
+		n := s.Node(node)
+		leaving = n != nil && n.Leaving
+	}
+	return registryHealth{status.Synced, status.FromDisk, status.Revision, leaving}
 }
 
 // listen opens the listeners for health and metrics.
-func (p *program) listen(ctx context.Context, c *Config, b *inbox, m *metrics) error {
-	h := &health{inbox: b, told: p.told, lateness: min(2*c.FullSyncPeriod, maxLateness), registry: func() registryHealth {
-		s := p.watcher.Status()
-		return registryHealth{s.Synced, s.FromDisk, s.Revision}
-	}}
-	m.watch(b, p.watcher.Status)
+func (p *program) listen(ctx context.Context, c *Config, h *health, m *metrics) error {
 	for _, s := range []struct {
 		setting, address string
 		handler          handler

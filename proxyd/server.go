@@ -13,7 +13,7 @@ import (
 // port which is taken is known before anything else happens.
 type server struct {
 	listener net.Listener
-	http     http.Server
+	http     *http.Server
 }
 
 // listen opens the listener of a setting; nil for an empty address.
@@ -25,14 +25,19 @@ func listen(ctx context.Context, setting, address string, handler http.Handler) 
 	if err != nil {
 		return nil, settingError(setting, err)
 	}
-	return &server{l, http.Server{
+	return &server{l, newHTTP(handler)}, nil
+}
+
+// newHTTP returns an HTTP server that waits for no client forever.
+func newHTTP(handler http.Handler) *http.Server {
+	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    1 << 14,
-	}}, nil
+	}
 }
 
 // run serves until ctx ends, then lets requests under way finish for a second.

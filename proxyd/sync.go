@@ -11,22 +11,32 @@ import (
 // sync takes the news and brings the kernel in step with them. Before the
 // first snapshot it does nothing: rules that stand from before stay.
 func (l *loop) sync(ctx context.Context) error {
+	start := time.Now()
 	n := l.inbox.take()
 	changed := l.compile(&n)
 	if l.ruleset == nil {
 		l.inbox.done()
 		return nil
 	}
-	if l.reconcile {
+	full := l.reconcile
+	if full {
 		changed = nil
 	}
-	if l.reconcile || len(changed) > 0 {
+	programs := full || len(changed) > 0
+	if programs {
+		l.metrics.took("compile", start)
 		if err := l.program(ctx, changed); err != nil {
 			return err
 		}
 	}
 	l.inbox.done()
-	return l.flows.delete(l.ruleset, l.networks)
+	l.latency.finish(l.snapshot, programs)
+	l.checks.update(ctx, l.ruleset, l.policy.NodeAddrs)
+	err := l.forget()
+	if programs {
+		l.metrics.synced(full, start)
+	}
+	return err
 }
 
 // compile makes the ruleset of the latest snapshot, and returns the frontends
@@ -64,20 +74,36 @@ func (l *loop) compile(n *news) []rules.Frontend {
 // Rules that the kernel refused are told of, and tried again with the next full
 // sync, which comes soon: all others stand.
 func (l *loop) program(ctx context.Context, changed []rules.Frontend) error {
-	start := time.Now()
-	full := changed == nil
+	start, full := time.Now(), changed == nil
 	err := l.kernel.Sync(ctx, l.ruleset, changed, l.networks)
-	l.metrics.synced(full, time.Since(start), err)
-	if rejected, ok := errors.AsType[*rules.RejectedError](err); ok {
-		l.logger.Error("the kernel refused rules; all others stand", "err", rejected)
-		l.nextFull.Reset(min(jitter(l.full), jitter(maxPause)))
-	} else if err != nil {
+	l.metrics.took("program", start)
+	rejected, refused := errors.AsType[*rules.RejectedError](err)
+	if err != nil {
+		l.metrics.failures.Inc()
+	}
+	if err != nil && !refused {
 		l.reconcile = true
 		return err
 	}
+	l.marked(full, time.Since(start))
+	l.aside.take(full, rejected, l.logger)
+	l.metrics.aside.Set(float64(len(l.aside)))
+	if refused {
+		l.fullWithin(maxPause)
+	}
 	l.reconcile = false
 	l.flows.all = l.flows.all || full
-	l.metrics.programmed(l.inbox.done())
+	l.metrics.lastSync.SetToCurrentTime()
 	l.told.synced(l.ruleset.Len())
 	return nil
+}
+
+// forget makes the kernel forget the flows that lead nowhere any more.
+func (l *loop) forget() error {
+	start := time.Now()
+	looked, err := l.flows.delete(l.ruleset, l.networks)
+	if looked {
+		l.metrics.took("flows", start)
+	}
+	return err
 }
