@@ -16,7 +16,7 @@ ifeq ($(shell id -u),0)
 export SVCREG_REQUIRE_ROOT := 1
 endif
 
-.PHONY: help deps build run test unit e2e lint fuzz bench bench-dns bench-check man check clean
+.PHONY: help deps build run test unit e2e lint fuzz bench bench-dns bench-dataplane bench-check man check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ bench-dns: bin/etcd ## measure DNS beside its peers, about 12 minutes; BENCHFLAG
 	cd bench && go build -ldflags '-s -w' -o ../bin/bench-coredns ./coredns
 	cd bench && go build -o ../bin/bench-dns .
 	bin/bench-dns $(BENCHFLAGS)
+
+bench-dataplane: build bin/etcd ## measure the data plane beside kube-proxy's shape, about 30 minutes, as root; BENCHFLAGS=-h says more
+	@test/deps.sh
+	cd bench && go build -o ../bin/bench-dataplane ./dataplane
+	bin/bench-dataplane $(BENCHFLAGS)
 
 bench-check: ## lint and test the benchmark, which is a module of its own
 	@test/deps.sh dnsperf

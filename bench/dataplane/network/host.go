@@ -4,6 +4,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -22,27 +23,32 @@ func (h Host) file() string { return filepath.Join("/run/netns", string(h)) }
 // Do runs a function on a thread that is in the host's namespace. Sockets that
 // it opens and processes that it starts belong there; goroutines that it
 // starts do not.
+//
+// The thread comes back: should it end, so would the processes that were
+// started on it before.
 func (h Host) Do(f func() error) error {
-	done := make(chan error)
-	go func() {
-		// The thread stays locked, and ends with the goroutine: nobody else
-		// gets one that is in the wrong namespace.
-		runtime.LockOSThread()
-		done <- h.enter(f)
-	}()
-	return <-done
-}
-
-func (h Host) enter(f func() error) error {
-	ns, err := netns.GetFromPath(h.file())
+	runtime.LockOSThread()
+	home, err := netns.Get()
 	if err != nil {
+		return fmt.Errorf("own namespace: %w", err)
+	}
+	defer home.Close() //nolint:errcheck // nothing was written
+	there, err := netns.GetFromPath(h.file())
+	if err != nil {
+		runtime.UnlockOSThread()
 		return fmt.Errorf("%s: %w", h, err)
 	}
-	defer ns.Close() //nolint:errcheck // nothing was written
-	if err := netns.Set(ns); err != nil {
-		return fmt.Errorf("%s: %w", h, err)
+	defer there.Close() //nolint:errcheck // nothing was written
+	if err := netns.Set(there); err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("enter %s: %w", h, err)
 	}
-	return f()
+	failure := f()
+	if err := netns.Set(home); err != nil {
+		return errors.Join(failure, fmt.Errorf("leave %s: %w", h, err)) // the thread stays locked
+	}
+	runtime.UnlockOSThread()
+	return failure
 }
 
 // Command returns the words that run a command on the host.

@@ -16,6 +16,9 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
+	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"github.com/svcreg/svcreg/bench/dataplane/services"
 )
@@ -29,6 +32,8 @@ const (
 	NodeMAC   = "02:00:00:00:00:02"
 	// podsMAC is that of the pods' interface.
 	podsMAC = "02:00:00:00:00:03"
+	// behindMAC is that of the node's interface at the same cable.
+	behindMAC = "02:00:00:00:00:04"
 )
 
 // prefix begins the names of all namespaces of this benchmark; the number of
@@ -52,7 +57,7 @@ func Check() error {
 func Open(ctx context.Context) (*Network, error) {
 	id := fmt.Sprintf("%s%d-%d-", prefix, os.Getpid(), networks.Add(1))
 	n := &Network{Host(id + "client"), Host(id + "node"), Host(id + "pods")}
-	for _, step := range []func(context.Context) error{n.add, n.connect, n.client, n.node, n.pods} {
+	for _, step := range []func(context.Context) error{n.add, n.connect, n.client, n.node, n.pods, n.await} {
 		if err := step(ctx); err != nil {
 			return n, fmt.Errorf("network: %w", err)
 		}
@@ -79,12 +84,13 @@ func (n *Network) add(ctx context.Context) error {
 func (n *Network) connect(ctx context.Context) error {
 	return ip(ctx, "",
 		fmt.Sprintf("link add node netns %s address %s type veth peer name client netns %s address %s", n.Client, ClientMAC, n.Node, NodeMAC),
-		fmt.Sprintf("link add pods netns %s type veth peer name node netns %s address %s", n.Node, n.Pods, podsMAC))
+		fmt.Sprintf("link add pods netns %s address %s type veth peer name node netns %s address %s", n.Node, behindMAC, n.Pods, podsMAC))
 }
 
 // client gives the client its address, and the node as the way to everything.
 func (n *Network) client(ctx context.Context) error {
-	return ip(ctx, n.Client, "link set lo up", "addr add 10.255.0.2/16 dev node", "link set node up", "route add default via 10.255.0.1")
+	return ip(ctx, n.Client, "link set lo up", "addr add 10.255.0.2/16 dev node", "link set node up",
+		"neigh replace 10.255.0.1 lladdr "+NodeMAC+" dev node nud permanent", "route add default via 10.255.0.1")
 }
 
 // node makes a router of the node. It knows no way to portal IPs: what comes to
@@ -112,8 +118,42 @@ func (n *Network) pods(ctx context.Context) error {
 		return err
 	}
 	return ip(ctx, n.Pods, "link set lo up", "addr add 192.0.2.2/30 dev node", "link set node up",
-		"route add default via 192.0.2.1", "route add local "+services.Pods.String()+" dev lo",
+		"neigh replace 192.0.2.1 lladdr "+behindMAC+" dev node nud permanent", "route add default via 192.0.2.1", "route add local "+services.Pods.String()+" dev lo",
 		"route add blackhole "+services.Void.String(), "route add blackhole "+services.Elsewhere.String())
+}
+
+// await waits until all cables carry: the kernel takes note of a new one after
+// up to a second, and until then drops what is sent.
+func (n *Network) await(ctx context.Context) error {
+	for host, names := range map[Host][]string{n.Client: {"node"}, n.Node: {"client", "pods"}, n.Pods: {"node"}} {
+		err := host.Do(func() error {
+			for _, name := range names {
+				if err := carries(ctx, name); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carries waits until an interface of the calling thread's host is up.
+func carries(ctx context.Context, name string) error {
+	for {
+		link, err := netlink.LinkByName(name)
+		if err != nil || link.Attrs().OperState == netlink.OperUp {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // ip has the ip command carry out some lines, in a namespace if one is named.

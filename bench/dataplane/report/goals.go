@@ -33,9 +33,6 @@ const (
 	idleGoal         = 0.002
 )
 
-// ours tells whether a shape is svcreg's.
-func ours(s shape.Name) bool { return !s.IsFloor() && !s.IsLinear() }
-
 // when returns a goal where it is set, else none.
 func when(set bool, goal float64) float64 {
 	if set {

@@ -60,9 +60,9 @@ func flows(r *Results) *show.Table {
 		passing := show.Ratio(none, r.Find(FlowNone, shape.Tracking, n))
 		times := r.times(FlowLast, s, n)
 		t.Add(n.String(), string(s), micros(first), micros(last),
-			show.Number("%.2f", flat), show.AtMost(flat, when(ours(s) && (n == large || n == largest), flatGoal), show.Number("%.2f", flatGoal)),
+			show.Number("%.2f", flat), show.AtMost(flat, when(s.IsOurs() && (n == large || n == largest), flatGoal), show.Number("%.2f", flatGoal)),
 			show.Number("%.1f", times), show.AtLeast(times, when(n == large, flowGoal)),
-			micros(none), show.Number("%.2f", passing), show.AtMost(passing, when(ours(s), passingGoal), show.Number("%.2f", passingGoal)))
+			micros(none), show.Number("%.2f", passing), show.AtMost(passing, when(s.IsOurs(), passingGoal), show.Number("%.2f", passingGoal)))
 	})
 	return t
 }

@@ -41,8 +41,8 @@ type Shape struct {
 	Name
 	// Rival is what svcreg's is compared with; empty for others.
 	Rival Name
-	// Daemon are the flags of a proxyd that makes this shape; nil if it is
-	// not svcreg's.
+	// Daemon are the flags of a proxyd that makes this shape; nil if none
+	// does.
 	Daemon []string
 	// Open returns the shape's Plane, for the host of the calling thread.
 	Open func() (Plane, error)
@@ -56,6 +56,7 @@ var All = []Shape{
 	{Name: LinearLegacy, Open: func() (Plane, error) { return &linear{backend: "legacy"}, nil }},
 	{Name: TreeNFT, Rival: LinearNFT, Daemon: []string{"--iptables-backend=nft"}, Open: tree("nft")},
 	{Name: TreeLegacy, Rival: LinearLegacy, Daemon: []string{"--iptables-backend=legacy"}, Open: tree("legacy")},
+	{Name: Maps, Rival: LinearNFT, Open: maps},
 }
 
 // IsFloor tells whether a shape has no services.
@@ -63,6 +64,9 @@ func (n Name) IsFloor() bool { return n == Forwarding || n == Tracking }
 
 // IsLinear tells whether a shape is the peer's.
 func (n Name) IsLinear() bool { return n == LinearNFT || n == LinearLegacy }
+
+// IsOurs tells whether a shape is svcreg's.
+func (n Name) IsOurs() bool { return !n.IsFloor() && !n.IsLinear() }
 
 // floor is a ruleset for nft without services.
 type floor string

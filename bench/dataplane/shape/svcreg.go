@@ -8,6 +8,7 @@ import (
 
 	"github.com/svcreg/svcreg/bench/dataplane/services"
 	"github.com/svcreg/svcreg/proxyd/iptables"
+	"github.com/svcreg/svcreg/proxyd/nftables"
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
@@ -32,6 +33,12 @@ func tree(backend string) func() (Plane, error) {
 		})
 		return &svcreg{kernel: p}, err
 	}
+}
+
+// maps returns proxyd/nftables.
+func maps() (Plane, error) {
+	p, err := nftables.New(nftables.Config{ClusterCIDRs: []netip.Prefix{services.Cluster}, Logger: slog.New(slog.DiscardHandler)})
+	return &svcreg{kernel: p}, err
 }
 
 // Load programs all services.

@@ -1,0 +1,151 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/svcreg/svcreg/bench/dataplane/network"
+	"github.com/svcreg/svcreg/bench/dataplane/report"
+	"github.com/svcreg/svcreg/bench/dataplane/shape"
+	"github.com/svcreg/svcreg/bench/show"
+)
+
+// programs builds what the benchmark starts, and returns the flags that say
+// where it is.
+func programs(t *testing.T) []string {
+	t.Helper()
+	if err := network.Check(); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	proxyd, etcd := filepath.Join(dir, "proxyd"), filepath.Join(dir, "etcd")
+	for _, argv := range [][]string{
+		{"build", "-C", "../..", "-o", proxyd, "./cmd/proxyd"},
+		{"build", "-C", "../..", "-o", etcd, "go.etcd.io/etcd/server/v3"},
+	} {
+		if output, err := exec.Command("go", argv...).CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", strings.Join(argv, " "), err, output)
+		}
+	}
+	return []string{"-proxyd", proxyd, "-etcd", etcd}
+}
+
+func TestRuns(t *testing.T) {
+	flags := programs(t)
+	t.Run("to the end", func(t *testing.T) { testQuick(t, flags) })
+	t.Run("interrupted", func(t *testing.T) { testInterrupt(t, flags) })
+}
+
+// testQuick wants a run from end to end to have a figure for everything, and to
+// leave nothing behind.
+func testQuick(t *testing.T, flags []string) {
+	out, tmp := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	if err := run(t.Context(), append([]string{"-quick", "-out", out}, flags...), io.Discard, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := read(filepath.Join(out, "dataplane.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, crowd := []report.Size{{Services: 10, Endpoints: 5}, {Services: 50, Endpoints: 5}}, report.Size{Services: 20, Endpoints: 50}
+	for _, s := range shape.All {
+		for _, n := range small {
+			checkKernel(t, &r, s, n)
+		}
+		if s.IsOurs() {
+			checkFigures(t, &r, s, crowd, report.Load, report.Change)
+		}
+		if s.Daemon != nil {
+			checkFigures(t, &r, s, small[1], report.Start, report.Resident, report.EndToEnd, report.Busy, report.BusyRate)
+			checkFigures(t, &r, s, crowd, report.Start, report.Resident, report.EndToEnd, report.Busy, report.BusyRate)
+		}
+	}
+	for name, part := range map[string]string{"dataplane.md": "## End to end", "dataplane.svg": "</svg>"} {
+		if text, err := os.ReadFile(filepath.Join(out, name)); err != nil || !strings.Contains(string(text), part) {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+	checkEmpty(t, tmp)
+}
+
+func checkKernel(t *testing.T, r *report.Results, s shape.Shape, n report.Size) {
+	t.Helper()
+	checkFigures(t, r, s, n, report.FlowNone, report.Connections, report.Connect)
+	if s.IsFloor() {
+		return
+	}
+	checkFigures(t, r, s, n, report.FlowFirst, report.FlowLast, report.Load, report.Change)
+	if len(r.Find(report.Memory, s.Name, n)) != 1 {
+		t.Errorf("%s, %v: no figure of the kernel's memory", s.Name, n)
+	}
+}
+
+// checkFigures wants a shape to have figures of some measures, all of them
+// above zero.
+func checkFigures(t *testing.T, r *report.Results, s shape.Shape, n report.Size, measures ...report.Measure) {
+	t.Helper()
+	for _, m := range measures {
+		values := r.Find(m, s.Name, n)
+		if !(show.Percentile(values, 0) > 0) {
+			t.Errorf("%s, %v, %s: %v", s.Name, n, m, values)
+		}
+	}
+}
+
+// checkEmpty wants neither files to be left nor namespaces of this process.
+func checkEmpty(t *testing.T, dir string) {
+	t.Helper()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	left, err := filepath.Glob("/run/netns/svcreg-bench-" + strconv.Itoa(os.Getpid()) + "-*")
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// testInterrupt wants a run that is interrupted to stop all it started, and to
+// remove all it made, wherever it is.
+func testInterrupt(t *testing.T, flags []string) {
+	for part, after := range map[string]time.Duration{"flows": 700 * time.Millisecond, "daemon": 2 * time.Second} {
+		tmp := t.TempDir()
+		t.Setenv("TMPDIR", tmp)
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		err := run(ctx, append([]string{"-quick", "-only", part, "-rounds", "1000", "-samples", "1000", "-out", t.TempDir()}, flags...), io.Discard, t.Output())
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v", part, err)
+		}
+		checkEmpty(t, tmp)
+		if lines := commandLines(t); slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, tmp) }) {
+			t.Errorf("still running: %q", lines)
+		}
+	}
+}
+
+// commandLines returns the command lines of all processes.
+func commandLines(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, file := range files {
+		line, _ := os.ReadFile(file) // it may have ended
+		lines = append(lines, string(line))
+	}
+	return lines
+}
