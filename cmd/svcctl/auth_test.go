@@ -6,14 +6,13 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 // TestCredentials is about an etcd that wants a password.
 func TestCredentials(t *testing.T) {
-	etcd := registrytest.StartEtcd(t, func(c *embed.Config) { c.BcryptCost = 4 })
+	etcd := registrytest.StartEtcd(t)
 	enableAuth(t, etcd.Client())
 	tests := []struct {
 		name string

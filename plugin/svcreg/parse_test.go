@@ -1,7 +1,6 @@
 package svcreg
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,8 +10,7 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/google/go-cmp/cmp"
 	"github.com/svcreg/svcreg/registry/etcd"
-	"go.etcd.io/etcd/client/pkg/v3/transport"
-	"go.uber.org/zap"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 // parsed is what a test looks at of options.
@@ -49,7 +47,7 @@ func parseText(t testing.TB, stanza string) (*options, error) {
 }
 
 func TestParse(t *testing.T) {
-	files := keyPair(t)
+	files := registrytest.KeyPair(t)
 	for _, tt := range []struct {
 		name, stanza string
 		want         parsed
@@ -143,7 +141,7 @@ func TestParseErrors(t *testing.T) {
 }
 
 func TestParseStanzaErrors(t *testing.T) {
-	files := keyPair(t)
+	files := registrytest.KeyPair(t)
 	for _, tt := range []struct{ name, stanza, want string }{
 		{"zone", "svcreg 10.0.0.0/99x:", `Testfile:1 - Error during parsing: zone "10.0.0.0/99x:": want a domain name or a network such as 10.0.0.0/24`},
 		{"reverse zones only", "svcreg in-addr.arpa 10.0.0.0/24",
@@ -192,17 +190,4 @@ func TestParseRoot(t *testing.T) {
 	if want := filepath.Join(dir, "dns.snapshot"); o[0].snapshotFile != want {
 		t.Errorf("got %s, want %s", o[0].snapshotFile, want)
 	}
-}
-
-// keyPair writes a certificate and its key.
-func keyPair(t *testing.T) transport.TLSInfo {
-	t.Helper()
-	info, err := transport.SelfCert(zap.NewNop(), t.TempDir(), []string{"127.0.0.1"}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(info.CertFile); err != nil {
-		t.Fatal(err)
-	}
-	return info
 }

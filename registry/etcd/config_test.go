@@ -1,19 +1,17 @@
 package etcd
 
 import (
-	"crypto/x509"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"go.etcd.io/etcd/client/pkg/v3/transport"
-	"go.uber.org/zap"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 func TestValidate(t *testing.T) {
-	files := keyPair(t)
-	other := keyPair(t)
+	files := registrytest.KeyPair(t)
+	other := registrytest.KeyPair(t)
 	noPEM := filepath.Join(t.TempDir(), "no.pem")
 	if err := os.WriteFile(noPEM, []byte("hello"), 0o600); err != nil {
 		t.Fatal(err)
@@ -75,14 +73,4 @@ func TestValidate(t *testing.T) {
 			}
 		})
 	}
-}
-
-// keyPair makes a certificate for 127.0.0.1 that is its own authority.
-func keyPair(t *testing.T) transport.TLSInfo {
-	t.Helper()
-	info, err := transport.SelfCert(zap.NewNop(), t.TempDir(), []string{"127.0.0.1:0"}, 1, x509.ExtKeyUsageClientAuth)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info
 }

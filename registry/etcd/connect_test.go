@@ -3,15 +3,12 @@ package etcd
 import (
 	"context"
 	"errors"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
@@ -51,11 +48,8 @@ func TestConnectSkipsDeadMember(t *testing.T) {
 }
 
 func TestConnectTLS(t *testing.T) {
-	server, client, stranger := keyPair(t), keyPair(t), keyPair(t)
-	e := registrytest.StartEtcd(t, withTLS(transport.TLSInfo{
-		CertFile: server.CertFile, KeyFile: server.KeyFile, TrustedCAFile: client.CertFile, ClientCertAuth: true,
-	}))
-	endpoints := []string{strings.Replace(e.Endpoint(), "http:", "https:", 1)}
+	server, client, stranger := registrytest.KeyPair(t), registrytest.KeyPair(t), registrytest.KeyPair(t)
+	endpoints := []string{registrytest.StartEtcd(t, registrytest.WithTLS(server, client)).Endpoint()}
 	tests := []struct {
 		name   string
 		config Config
@@ -86,7 +80,7 @@ func TestConnectTLS(t *testing.T) {
 }
 
 func TestConnectPassword(t *testing.T) {
-	e := registrytest.StartEtcd(t, func(c *embed.Config) { c.BcryptCost = 4 })
+	e := registrytest.StartEtcd(t)
 	enableAuth(t, e.Client())
 	right := Config{Endpoints: []string{e.Endpoint()}, Username: "root", Password: "secret"}
 
@@ -116,15 +110,6 @@ func enableAuth(t *testing.T, admin *clientv3.Client) {
 	}
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-func withTLS(info transport.TLSInfo) func(*embed.Config) {
-	return func(c *embed.Config) {
-		c.ClientTLSInfo = info
-		for _, urls := range [][]url.URL{c.ListenClientUrls, c.AdvertiseClientUrls} {
-			urls[0].Scheme = "https"
-		}
 	}
 }
 

@@ -124,9 +124,11 @@ func (e *Etcd) config() *embed.Config {
 	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{e.client}, []url.URL{e.client}
 	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{e.peer}, []url.URL{e.peer}
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
+	c.BcryptCost = 4 // the least: passwords are soon checked
 	for _, adjust := range e.adjust {
 		adjust(c)
 	}
+	e.client = c.AdvertiseClientUrls[0]
 	return c
 }
 

@@ -2,17 +2,12 @@ package chain
 
 import (
 	"context"
-	"crypto/x509"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/server/v3/embed"
-	"go.uber.org/zap"
 
 	"github.com/svcreg/svcreg/registry/etcd"
 	"github.com/svcreg/svcreg/registry/registrytest"
@@ -22,15 +17,8 @@ import (
 // no more than to read below the prefix. Who can't show them says SERVFAIL, as
 // one does who knows nothing yet.
 func TestSecuredEtcd(t *testing.T) {
-	ours, its := keyPair(t), keyPair(t)
-	e := registrytest.StartEtcd(t, func(c *embed.Config) {
-		c.ClientTLSInfo = transport.TLSInfo{CertFile: its.CertFile, KeyFile: its.KeyFile, TrustedCAFile: ours.CertFile, ClientCertAuth: true}
-		for _, urls := range [][]url.URL{c.ListenClientUrls, c.AdvertiseClientUrls} {
-			urls[0].Scheme = "https"
-		}
-		c.BcryptCost = 4
-	})
-	endpoint := strings.Replace(e.Endpoint(), "http:", "https:", 1)
+	ours, its := registrytest.KeyPair(t), registrytest.KeyPair(t)
+	endpoint := registrytest.StartEtcd(t, registrytest.WithTLS(its, ours)).Endpoint()
 	admin := administer(t, etcd.Config{Endpoints: []string{endpoint}, Cert: ours.CertFile, Key: ours.KeyFile, CACert: its.CertFile})
 	put := func(portalIP string) {
 		t.Helper()
@@ -55,15 +43,6 @@ func TestSecuredEtcd(t *testing.T) {
 	eventually(t, "following", func() bool { n, _ := number(t, "synced"); return n == 1 })
 	put("10.0.0.12")
 	s.want(mySvc, dns.TypeA, "10.0.0.12")
-}
-
-func keyPair(t *testing.T) transport.TLSInfo {
-	t.Helper()
-	info, err := transport.SelfCert(zap.NewNop(), t.TempDir(), []string{"127.0.0.1:0"}, 1, x509.ExtKeyUsageClientAuth)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info
 }
 
 // administer has an etcd ask for passwords, with a user "dns" who can read the
