@@ -67,7 +67,8 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 // iptables returns what package iptables is told.
 func (c *Config) iptables() iptables.Config {
 	return iptables.Config{
-		Mode: c.IPTablesBackend, ClusterCIDRs: c.ClusterCIDRs, MasqueradeAll: c.MasqueradeAll, Logger: c.logger(),
+		Mode: c.IPTablesBackend, ClusterCIDRs: c.ClusterCIDRs, MasqueradeAll: c.MasqueradeAll,
+		NodePortAddrs: c.NodePortAddrs, Logger: c.logger(),
 	}
 }
 
@@ -79,7 +80,7 @@ func (c *Config) policy() (*policy, error) {
 	}
 	return &policy{
 		Policy: rules.Policy{
-			PublicRanges: c.PublicIPRanges, NodeName: name, Zone: c.NodeZone, NoSources: true,
+			PublicRanges: c.PublicIPRanges, NodeName: name, Zone: c.NodeZone, NodePorts: true,
 			ClusterCIDRs: c.ClusterCIDRs, MasqueradeAll: c.MasqueradeAll,
 		},
 		anyZone:   c.NodeZone == "",

@@ -51,6 +51,10 @@ type Config struct {
 	// addresses.
 	PublicIPRanges []netip.Prefix
 
+	// NodePortAddrs are the networks of the node's addresses that take node
+	// ports; empty means all of them but loopback and link-local ones.
+	NodePortAddrs []netip.Prefix
+
 	// NodeName is this node's name in the registry, NodeZone its zone.
 	NodeName, NodeZone string
 

@@ -76,7 +76,11 @@ func TestSettings(t *testing.T) {
 		{"healthz-listen", "[::1]:10256", func(c *Config) { c.HealthzListen = "[::1]:10256" }, ""},
 		{"healthz-listen", "10256", nil, `--healthz-listen: "10256": want HOST:PORT, or nothing to switch it off`},
 		{"metrics-listen", ":70000", nil, `--metrics-listen: ":70000": want HOST:PORT, or nothing to switch it off`},
-		{"nodeport-addresses", "10.0.0.0/8", nil, "node ports are not built yet"},
+		{"nodeport-addresses", "10.0.0.0/8, 192.0.2.1/32", func(c *Config) {
+			c.NodePortAddrs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}
+		}, ""},
+		{"nodeport-addresses", "127.0.0.0/8", nil, `--nodeport-addresses: "127.0.0.0/8": want networks at which others reach the node, neither loopback nor link-local`},
+		{"nodeport-addresses", "192.0.2.1", nil, `"192.0.2.1": want networks such as 10.244.0.0/16`},
 		{"api-listen", "", nil, "the proxy path is not built yet"},
 		{"api-token-file", "/f", nil, "the proxy path is not built yet"},
 		{"controllers", "external", nil, "controllers are not built yet"},

@@ -38,6 +38,7 @@ func (c *Config) Settings() []Setting {
 		{Name: "cluster-cidr", Usage: "networks of the pods, separated by commas; what comes to a portal IP from elsewhere is masqueraded", Value: list[netip.Prefix]{&c.ClusterCIDRs, network, "CIDRs"}},
 		{Name: "masquerade-all", Usage: "masquerade all that goes to a service", Value: (*toggle)(&c.MasqueradeAll)},
 		{Name: "public-ip-ranges", Usage: "where publicIPs may be, separated by commas; by default only the node's own addresses", Value: list[netip.Prefix]{&c.PublicIPRanges, network, "CIDRs"}},
+		{Name: "nodeport-addresses", Usage: "networks of the node's addresses that take node ports, separated by commas; by default all addresses but loopback and link-local ones", Value: list[netip.Prefix]{&c.NodePortAddrs, network, "CIDRs"}},
 		{Name: "hostname-override", Usage: "this node's name in the registry, by default the host's: which endpoints are its own", Value: (*word)(&c.NodeName)},
 		{Name: "node-zone", Usage: "this node's zone, for services that prefer endpoints nearby", Value: (*word)(&c.NodeZone)},
 		{Name: "min-sync-period", Usage: "how long a change waits for others to go with it", Value: (*period)(&c.MinSyncPeriod)},
@@ -50,7 +51,6 @@ func (c *Config) Settings() []Setting {
 
 // unbuilt are the settings of the contract that wait for what they control.
 var unbuilt = []Setting{
-	{Name: "nodeport-addresses", Value: notBuilt("node ports are"), Hidden: true},
 	{Name: "api-listen", Value: notBuilt("the proxy path is"), Hidden: true},
 	{Name: "api-tls-cert", Value: notBuilt("the proxy path is"), Hidden: true},
 	{Name: "api-tls-key", Value: notBuilt("the proxy path is"), Hidden: true},

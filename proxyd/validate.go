@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -43,6 +44,7 @@ var checks = []struct {
 	{"registry-prefix", func(c *Config) error { _, err := codec.NewLayout(c.RegistryPrefix); return err }},
 	{"proxy-mode", func(c *Config) error { return checkMode(c.ProxyMode) }},
 	{"iptables-backend", func(c *Config) error { return oneOf(c.IPTablesBackend, "auto", "nft", "legacy") }},
+	{"nodeport-addresses", func(c *Config) error { return checkNodePortAddrs(c.NodePortAddrs) }},
 	{"hostname-override", func(c *Config) error { return checkName(c.NodeName) }},
 	{"min-sync-period", func(c *Config) error { return between(c.MinSyncPeriod, 0, time.Minute) }},
 	{"full-sync-period", func(c *Config) error { return between(c.FullSyncPeriod, time.Second, 24*time.Hour) }},
@@ -98,6 +100,17 @@ func oneOf(value string, allowed ...string) error {
 func between(d, low, high time.Duration) error {
 	if d < low || d > high {
 		return fmt.Errorf("%v: want %v to %v", d, low, high)
+	}
+	return nil
+}
+
+// checkNodePortAddrs refuses addresses at which nobody can reach the node: no
+// node port is ever opened there.
+func checkNodePortAddrs(networks []netip.Prefix) error {
+	for _, p := range networks {
+		if p.Bits() > 0 && (p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast()) {
+			return want(p.String(), "networks at which others reach the node, neither loopback nor link-local")
+		}
 	}
 	return nil
 }

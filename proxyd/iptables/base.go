@@ -28,7 +28,7 @@ var jumps = []jump{
 // base is what the base chains depend on besides the trees.
 type base struct {
 	clusterCIDRs, portals []netip.Prefix
-	nodePorts             []netip.Prefix // Config.NodePortAddresses
+	nodePorts             []netip.Prefix // Config.NodePortAddrs
 	masqueradeAll         bool
 	randomFully           bool
 }

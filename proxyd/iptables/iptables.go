@@ -49,10 +49,10 @@ type Config struct {
 	ClusterCIDRs []netip.Prefix
 	// MasqueradeAll masquerades every connection to a portal IP.
 	MasqueradeAll bool
-	// NodePortAddresses are the networks of those addresses of the node that
+	// NodePortAddrs are the networks of those addresses of the node that
 	// take node ports; none means all but loopback and link-local ones, which
 	// never do.
-	NodePortAddresses []netip.Prefix
+	NodePortAddrs []netip.Prefix
 	// PortalNetworks are the networks of portal IPs, where Sync isn't told
 	// them. With none, the tightest prefix around the portal IPs stands in.
 	PortalNetworks []netip.Prefix
@@ -67,7 +67,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("iptables backend %q: want auto, nft or legacy", c.Mode)
 	}
 	for name, prefixes := range map[string][]netip.Prefix{
-		"cluster CIDR": c.ClusterCIDRs, "portal network": c.PortalNetworks, "node port addresses": c.NodePortAddresses,
+		"cluster CIDR": c.ClusterCIDRs, "portal network": c.PortalNetworks, "node port addresses": c.NodePortAddrs,
 	} {
 		for _, p := range prefixes {
 			if !p.IsValid() {
@@ -90,5 +90,5 @@ func (c Config) base(portal []netip.Prefix, randomFully bool) base {
 	if len(portal) == 0 {
 		portal = c.PortalNetworks
 	}
-	return base{c.ClusterCIDRs, portal, c.NodePortAddresses, c.MasqueradeAll, randomFully}
+	return base{c.ClusterCIDRs, portal, c.NodePortAddrs, c.MasqueradeAll, randomFully}
 }

@@ -14,8 +14,6 @@ func balanced(name, spec, addresses string) string {
 
 func TestLoadBalancers(t *testing.T) {
 	public := Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}}
-	unlimited := public
-	unlimited.NoSources = true
 	runCases(t, []testCase{
 		{
 			name:      "addresses",
@@ -45,13 +43,6 @@ func TestLoadBalancers(t *testing.T) {
 			policy:    public,
 			want:      []string{"192.0.2.1:80/TCP ns/a external from 10.0.0.0/8 → refuse"},
 			refused:   []string{"ns/a: [2001:db8::1]:80/TCP: loadBalancerSourceRanges have no network of its family, so the address stays shut"},
-		}, {
-			name: "a data plane that can't tell clients apart",
-			manifests: balanced("a", port80, "{ip: 192.0.2.1}") +
-				balanced("b", "loadBalancerSourceRanges: [10.0.0.0/8], "+port80, "{ip: 192.0.2.2}"),
-			policy:  unlimited,
-			want:    []string{"192.0.2.1:80/TCP ns/a external → refuse"},
-			refused: []string{"ns/b: 192.0.2.2:80/TCP: loadBalancerSourceRanges are not enforced yet, so the address stays shut"},
 		},
 	})
 }

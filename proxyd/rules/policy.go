@@ -24,9 +24,6 @@ type Policy struct {
 	NodeName, Zone string
 	// NodePorts says that services get their node ports.
 	NodePorts bool
-	// NoSources says that the data plane can't limit who may connect: load
-	// balancers' addresses with source ranges stay shut.
-	NoSources bool
 	// ClusterCIDRs are the networks of the pods, MasqueradeAll says that all
 	// connections to portal IPs are masqueraded. Both are for Trace only.
 	ClusterCIDRs  []netip.Prefix

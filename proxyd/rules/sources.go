@@ -45,8 +45,6 @@ func (c *compiler) refusesBalanced(f Frontend) string {
 	limited := len(c.sources) > 0
 	same := func(p netip.Prefix) bool { return p.Addr().Is4() == f.Addr.Is4() }
 	switch {
-	case limited && c.policy.NoSources:
-		return "loadBalancerSourceRanges are not enforced yet, so the address stays shut"
 	case limited && !slices.ContainsFunc(c.sources, same):
 		return "loadBalancerSourceRanges have no network of its family, so the address stays shut"
 	}
