@@ -53,7 +53,7 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 	l := &loop{
 		min: c.MinSyncPeriod, full: c.FullSyncPeriod, beat: beat,
 		inbox: b, kernel: idle{}, policy: policy, metrics: m, told: told, logger: c.logger(),
-		flows:   &staleFlows{deleted: func(n int) { m.deleted.Add(float64(n)) }},
+		flows:   &staleFlows{deleted: m.forgot},
 		checks:  newHealthChecks(nil, healthy, c.logger()),
 		latency: newLatency(m.programming.Observe),
 	}

@@ -170,7 +170,7 @@ func newWorld(t *testing.T) *world {
 	told.send = func(state string) { w.notes = append(w.notes, state) }
 	w.loop = &loop{
 		min: minPeriod, full: fullPeriod, inbox: newInbox(), kernel: w.kernel, metrics: newMetrics(), told: told, logger: logger,
-		flows:  &staleFlows{deleteUDP: w.deleteUDP, deleted: func(int) {}},
+		flows:  &staleFlows{deleteUDP: w.deleteUDP, deleted: func(int, time.Duration) {}},
 		policy: &policy{listening: w.listening, logger: logger},
 	}
 	w.checks = newHealthChecks(nil, w.health().healthy, logger)

@@ -2,6 +2,7 @@ package proxyd
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -161,5 +162,52 @@ func TestStaleFlowsFromOutside(t *testing.T) {
 		w.write(endpoints("dns", "10.1.0.2"))
 		w.pass(time.Second)
 		w.deletes("the one here is gone", "192.0.2.1:80 10.1.0.1:8080")
+	})
+}
+
+// Flows from before there was a service at all are not translated: they follow
+// it too.
+func TestFlowsFromBeforeTheService(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.policy.NodePorts = true
+		w.inbox.move([]netip.Addr{netip.MustParseAddr("192.0.2.1")})
+		w.began()
+		w.flows = []string{"10.0.0.53:80 10.0.0.53:80", "192.0.2.1:30053 192.0.2.1:30053", "192.0.2.1:30054 192.0.2.1:30054"}
+		w.write(withNodePort("dns", "10.0.0.53", "UDP", 30053), endpoints("dns", "10.1.0.1"))
+		w.pass(time.Second)
+		w.deletes("a new service", "10.0.0.53:80 10.0.0.53:80", "192.0.2.1:30053 192.0.2.1:30053")
+	})
+}
+
+// However long the kernel's table is, no change waits for it; and one look is
+// for all that came since the last.
+func TestNothingWaitsForFlows(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.began()
+		w.write(service("dns", "10.0.0.53", "UDP"), endpoints("dns", "10.1.0.1", "10.1.0.2", "10.1.0.3"))
+		w.pass(time.Second)
+		looks := 0
+		quick := w.loop.flows.deleteUDP
+		w.loop.flows.deleteUDP = func(stale func(to, server netip.AddrPort) bool) (int, error) {
+			looks++
+			time.Sleep(2 * time.Second)
+			return quick(stale)
+		}
+		w.kernel.took()
+		w.flows = []string{"10.0.0.53:80 10.1.0.3:8080", "10.0.0.53:80 10.1.0.2:8080"}
+		w.write(endpoints("dns", "10.1.0.1", "10.1.0.2", "10.1.0.4"))
+		w.pass(100 * time.Millisecond)
+		for i := range 10 {
+			w.write(endpoints("dns", "10.1.0.1", fmt.Sprint("10.1.1.", i)))
+			w.pass(100 * time.Millisecond)
+		}
+		if n := len(w.kernel.took()); n != 11 {
+			t.Errorf("%d syncs while flows were looked at, want 11", n)
+		}
+		w.pass(10 * time.Second)
+		w.deletes("both", "10.0.0.53:80 10.1.0.3:8080", "10.0.0.53:80 10.1.0.2:8080")
+		if looks != 2 {
+			t.Errorf("looked %d times, want twice", looks)
+		}
 	})
 }

@@ -79,6 +79,7 @@ func (l *loop) run(ctx context.Context) error {
 	defer l.nextFull.Stop()
 	l.fullAfter(l.full)
 	defer l.checks.close()
+	defer l.flows.wait()
 	look := time.NewTicker(canaryPeriod)
 	defer look.Stop()
 	recheck := time.NewTicker(recheckPeriod)
@@ -108,12 +109,28 @@ func (l *loop) run(ctx context.Context) error {
 			l.reconcile = true
 		case <-recheck.C:
 			l.checks.retry(ctx)
+			l.forget(ctx)
 			if l.failures > 0 || !l.policy.look() {
 				continue
 			}
+		case err := <-l.flows.done:
+			if err := l.flows.end(err); err != nil {
+				l.logger.Warn("some flows may lead to endpoints that are gone; trying again", "err", err)
+				continue
+			}
+			l.forget(ctx)
+			continue
 		case <-due:
 		}
 		due = l.attempt(ctx)
+	}
+}
+
+// forget has the kernel forget flows that still wait for it, unless the kernel
+// may lack the rules that they are to follow.
+func (l *loop) forget(ctx context.Context) {
+	if l.ruleset != nil && !l.reconcile {
+		l.flows.begin(ctx, l.ruleset, l.networks)
 	}
 }
 

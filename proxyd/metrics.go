@@ -79,6 +79,12 @@ func (m *metrics) took(part string, start time.Time) {
 	m.parts.WithLabelValues(part).Observe(time.Since(start).Seconds())
 }
 
+// forgot counts flows that were deleted in some time.
+func (m *metrics) forgot(n int, took time.Duration) {
+	m.deleted.Add(float64(n))
+	m.parts.WithLabelValues("flows").Observe(took.Seconds())
+}
+
 // compiled notes what is to stand in the kernel.
 func (m *metrics) compiled(r *rules.Ruleset, refusals int) {
 	m.ruleset.Store(r)

@@ -32,11 +32,11 @@ func (l *loop) sync(ctx context.Context) error {
 	l.inbox.done()
 	l.latency.finish(l.snapshot, programs)
 	l.checks.update(ctx, l.ruleset, l.policy.NodeAddrs)
-	err := l.forget()
+	l.flows.begin(ctx, l.ruleset, l.networks)
 	if programs {
 		l.metrics.synced(full, start)
 	}
-	return err
+	return nil
 }
 
 // compile makes the ruleset of the latest snapshot, and returns the frontends
@@ -96,14 +96,4 @@ func (l *loop) program(ctx context.Context, changed []rules.Frontend) error {
 	l.metrics.lastSync.SetToCurrentTime()
 	l.told.synced(l.ruleset.Len())
 	return nil
-}
-
-// forget makes the kernel forget the flows that lead nowhere any more.
-func (l *loop) forget() error {
-	start := time.Now()
-	looked, err := l.flows.delete(l.ruleset, l.networks)
-	if looked {
-		l.metrics.took("flows", start)
-	}
-	return err
 }
