@@ -54,7 +54,7 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 		min: c.MinSyncPeriod, full: c.FullSyncPeriod, beat: beat,
 		inbox: b, kernel: idle{}, policy: policy, metrics: m, told: told, logger: c.logger(),
 		flows:   &staleFlows{deleted: m.forgot},
-		checks:  newHealthChecks(nil, healthy, c.logger()),
+		checks:  newHealthChecks(c.NodePortAddrs, healthy, c.logger()),
 		latency: newLatency(m.programming.Observe),
 	}
 	if c.ProxyMode == IPTables {
