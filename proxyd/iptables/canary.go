@@ -19,7 +19,7 @@ import (
 // no changes: there it stands for the sizes of the tables.
 func (p *Proxier) Generation() (uint64, error) {
 	if p.features.Legacy {
-		return sizes(p.families())
+		return tableSizes(p.families())
 	}
 	g, err := machine.Generation()
 	return uint64(g), err
@@ -70,8 +70,8 @@ func (s state) canary() []byte {
 	return b.Bytes()
 }
 
-// sizes returns a hash of the sizes of the legacy backend's tables.
-func sizes(families []Family) (uint64, error) {
+// tableSizes returns a hash of the sizes of the legacy backend's tables.
+func tableSizes(families []Family) (uint64, error) {
 	hash := fnv.New64a()
 	for _, family := range families {
 		for _, table := range []string{tableNAT, tableFilter} {

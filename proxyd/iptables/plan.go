@@ -16,6 +16,8 @@ type plan struct {
 	// deletes are the chains to delete. Nothing leads to them any more once
 	// the writes are done, but for each other.
 	deletes []ref
+	// size is by how much what stands grows; after a repair, all that stands.
+	size size
 }
 
 // step is one entry of a plan: one of its fields is set.
@@ -45,11 +47,13 @@ func change(old, new state) plan {
 	new.diff(old, collect(gone), collect(came))
 	var p plan
 	for r, c := range came {
+		p.size.add(c, 1)
 		if was := gone[r]; was == nil || !was.equal(c) {
 			p.writes = append(p.writes, c)
 		}
 	}
-	for r := range gone {
+	for r, c := range gone {
+		p.size.add(c, -1)
 		if came[r] == nil {
 			p.deletes = append(p.deletes, r)
 		}
@@ -65,6 +69,7 @@ func repair(st standing, s state) plan {
 	s.all(collect(want))
 	var p plan
 	for r, c := range want {
+		p.size.add(c, 1)
 		if lines, stands := st.own[r]; !stands || !slices.Equal(lines, c.lines()) {
 			p.writes = append(p.writes, c)
 		}

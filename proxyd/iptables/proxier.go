@@ -17,6 +17,7 @@ type Proxier struct {
 	features Features
 	// applied is what the kernel has of each family, as far as is known.
 	applied map[Family]state
+	sizes   sizes
 }
 
 // New returns a Proxier for the iptables of this machine. It fails where
@@ -80,12 +81,15 @@ func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, cha
 	if err != nil {
 		return err
 	}
+	_, partial := p.applied[family]
+	partial = partial && changed != nil
 	delete(p.applied, family)
 	a := applier{p.kernel, family, p.features.chunk(), p.cfg.logger(), rejected, nil}
 	if err := a.apply(ctx, todo); err != nil {
 		return err
 	}
 	p.applied[family] = next
+	p.sizes.note(family, todo.size, partial)
 	return nil
 }
 
