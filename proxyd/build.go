@@ -80,7 +80,7 @@ func (c *Config) policy() (*policy, error) {
 	}
 	return &policy{
 		Policy: rules.Policy{
-			PublicRanges: c.PublicIPRanges, NodeName: name, Zone: c.NodeZone, NodePorts: true,
+			PublicRanges: c.PublicIPRanges, NodeName: name, Zone: c.NodeZone, NodePorts: true, NodePortAddrs: c.NodePortAddrs,
 			ClusterCIDRs: c.ClusterCIDRs, MasqueradeAll: c.MasqueradeAll,
 		},
 		anyZone:   c.NodeZone == "",

@@ -130,7 +130,7 @@ func (c *compiler) refuse(f Frontend, reason string) {
 func (c *compiler) isItself(f Frontend, all []candidate) bool {
 	if f.IsNodePort() {
 		return slices.ContainsFunc(all, func(one candidate) bool {
-			return one.Port() == f.Port && slices.Contains(c.policy.NodeAddrs, one.Addr())
+			return one.Port() == f.Port && c.policy.takesNodePorts(one.Addr())
 		})
 	}
 	_, found := slices.BinarySearchFunc(all, netip.AddrPortFrom(f.Addr, f.Port), func(one candidate, at netip.AddrPort) int {

@@ -26,8 +26,19 @@ func TestNodePorts(t *testing.T) {
 	wildcard, one := open(), open()
 	wildcard.Occupied = map[Frontend]bool{{netip.IPv4Unspecified(), registry.TCP, 30080}: true}
 	one.Occupied = map[Frontend]bool{{netip.MustParseAddr("2001:db8::1"), registry.TCP, 30080}: true, {netip.MustParseAddr("198.51.100.1"), registry.UDP, 30080}: true}
+	fewer := one
+	fewer.NodePortAddrs = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 	runCases(t, []testCase{
 		{
+			name: "a process listens at an address that takes no node ports", manifests: service("a", dual), policy: fewer,
+			want: []string{
+				"0.0.0.0:30080/TCP ns/a external → refuse", "10.0.0.1:80/TCP ns/a → refuse", "[::]:30080/TCP ns/a external → refuse", "[fd00::1]:80/TCP ns/a → refuse",
+			},
+		}, {
+			name:      "its own endpoint at an address that takes no node ports",
+			manifests: service("a", spec) + endpoints("a", "{port: 30080}", "198.51.100.1"), policy: fewer,
+			want: []string{"0.0.0.0:30080/TCP ns/a external → 198.51.100.1:30080", "10.0.0.1:80/TCP ns/a → 198.51.100.1:30080"},
+		}, {
 			name: "of the portal IP's family", manifests: service("a", spec) + a, policy: open(),
 			want: []string{"0.0.0.0:30080/TCP ns/a external → 10.1.0.1:8080", "10.0.0.1:80/TCP ns/a → 10.1.0.1:8080"},
 		}, {
@@ -82,7 +93,10 @@ func TestNodePorts(t *testing.T) {
 func TestOwnFrontends(t *testing.T) {
 	s := registrytest.Snapshot(t, service("a", "type: NodePort, clusterIP: 10.0.0.1, externalIPs: [192.0.2.1, 198.51.100.1], ports: [{port: 80, nodePort: 30080}]"))
 	e := s.Spec(registry.Key{Namespace: "ns", Name: "a"})
+	fewer := open()
+	fewer.NodePortAddrs = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 	for policy, want := range map[*Policy]string{
+		&fewer:      "[198.51.100.1:80/TCP 0.0.0.0:30080/TCP]",
 		new(here):   "[198.51.100.1:80/TCP]",
 		new(open()): "[198.51.100.1:80/TCP 0.0.0.0:30080/TCP 198.51.100.1:30080/TCP]",
 		{}:          "[]",

@@ -24,6 +24,9 @@ type Policy struct {
 	NodeName, Zone string
 	// NodePorts says that services get their node ports.
 	NodePorts bool
+	// NodePortAddrs are the networks of those addresses of the node that take
+	// node ports; none means all of them but link-local ones.
+	NodePortAddrs []netip.Prefix
 	// ClusterCIDRs are the networks of the pods, MasqueradeAll says that all
 	// connections to portal IPs are masqueraded. Both are for Trace only.
 	ClusterCIDRs  []netip.Prefix
@@ -44,7 +47,7 @@ func (p *Policy) OwnFrontends(s *registry.Service) []Frontend {
 		for _, f := range p.nodePorts(s, port) {
 			own = append(own, f)
 			for _, addr := range p.NodeAddrs {
-				if addr.Is4() == f.Addr.Is4() {
+				if addr.Is4() == f.Addr.Is4() && p.takesNodePorts(addr) {
 					own = append(own, Frontend{addr, f.Protocol, f.Port})
 				}
 			}
@@ -67,6 +70,13 @@ func (p *Policy) nodePorts(s *registry.Service, port registry.Port) []Frontend {
 		}
 	}
 	return frontends
+}
+
+// takesNodePorts reports whether an address is one of the node's that take node
+// ports.
+func (p *Policy) takesNodePorts(a netip.Addr) bool {
+	return slices.Contains(p.NodeAddrs, a) && !a.IsLoopback() && !a.IsLinkLocalUnicast() &&
+		(len(p.NodePortAddrs) == 0 || contains(p.NodePortAddrs, a))
 }
 
 const occupied = "a process of this node listens there"
@@ -97,7 +107,7 @@ func (p *Policy) refusesPortal(f Frontend) string {
 // refusesNodePort returns why a node port isn't honoured; "" if it is.
 func (p *Policy) refusesNodePort(f Frontend) string {
 	taken := func(a netip.Addr) bool {
-		return a.Is4() == f.Addr.Is4() && p.Occupied[Frontend{a, f.Protocol, f.Port}]
+		return a.Is4() == f.Addr.Is4() && p.takesNodePorts(a) && p.Occupied[Frontend{a, f.Protocol, f.Port}]
 	}
 	if p.wildcard(f) || slices.ContainsFunc(p.NodeAddrs, taken) {
 		return occupied

@@ -83,9 +83,9 @@ func (r *Ruleset) Lookup(f Frontend) (Rule, bool) {
 
 // Resolve returns the frontend that connections to an address, protocol and
 // port are for: that itself, or the node port where it is an address of the
-// node that no rule has.
+// node that takes node ports and no rule has.
 func (r *Ruleset) Resolve(to Frontend) Frontend {
-	if slices.Contains(r.policy.NodeAddrs, to.Addr) && r.holder(placeOf(to)) == nil {
+	if r.policy.takesNodePorts(to.Addr) && r.holder(placeOf(to)) == nil {
 		return to.everywhere()
 	}
 	return to

@@ -26,6 +26,8 @@ func TestTrace(t *testing.T) {
 	plain, pods, all := open(), open(), open()
 	pods.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/16")}
 	all.MasqueradeAll = true
+	fewer := plain
+	fewer.NodePortAddrs = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 	s := traced(t)
 	const masqueraded = " (masqueraded)"
 	tests := []struct {
@@ -49,6 +51,7 @@ func TestTrace(t *testing.T) {
 		{"node port", plain, "203.0.113.9", "198.51.100.1:30080", "sent to 10.1.0.1:8080 (masqueraded) 10.1.0.2:8080 (masqueraded) 203.0.113.80:8080 (masqueraded)",
 			"masqueraded: replies must come back by way of this node"},
 		{"node port of another node", plain, "203.0.113.9", "198.51.100.2:30080", "passed", "198.51.100.2:30080/TCP is no service's"},
+		{"node port at an address that takes none", fewer, "203.0.113.9", "198.51.100.1:30080", "passed", "198.51.100.1:30080/TCP is no service's"},
 		{"no endpoints", plain, "10.1.9.9", "10.0.0.2:80", "refused", "no endpoint serves: refused"},
 		{"no service", plain, "10.1.9.9", "10.0.0.9:80", "passed", "10.0.0.9:80/TCP is no service's"},
 		{"no such port", plain, "10.1.9.9", "10.0.0.1:81", "passed", "10.0.0.1:81/TCP is no service's"},
