@@ -2,6 +2,7 @@ package chain
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -91,13 +92,37 @@ func TestReload(t *testing.T) {
 	if err := s.reload(config(20)); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := s.exchange("udp", mySvc, dns.TypeA, 0); err != nil || m.Answer[0].Header().Ttl != 20 {
+	if m, err := s.exchange("udp", mySvc, dns.TypeA, 0); err != nil || len(m.Answer) != 1 || m.Answer[0].Header().Ttl != 20 {
 		t.Errorf("after the reload: %v, error %v", m, err)
 	}
 	etcd.Restart()
 	etcd.put("specs/my-ns/other", service("other", "10.0.0.12"))
 	s.want("other.my-ns.svc.cluster.local.", dns.TypeA, "10.0.0.12")
 	load.stop()
+}
+
+// A reload that fails when the new instance follows the registry already leaves
+// nothing of that behind.
+func TestReloadThatFails(t *testing.T) {
+	etcd := startRegistry(t)
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
+	config := corefile(etcd.Endpoint(), "")
+	s := start(t, config)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	if err := s.reload(config + ".:" + port + " {\nbind 127.0.0.1\nerrors\n}\n"); err == nil {
+		t.Fatal("it listens where somebody else does")
+	}
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.12"))
+	s.want(mySvc, dns.TypeA, "10.0.0.12")
+	s.stop()
+	if _, ok := number(t, "synced"); ok {
+		t.Error("somebody follows the registry still")
+	}
 }
 
 // load asks one question again and again.
@@ -176,6 +201,8 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
+	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.12"))
+	eventually(t, "the change to be counted", func() bool { n, _ := number(t, "events_total"); return n == 1 })
 	if revision, _ := number(t, "revision"); revision < 3 {
 		t.Errorf("revision is %v, which is not etcd's", revision)
 	}
