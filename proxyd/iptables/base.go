@@ -120,6 +120,9 @@ func (s state) postrouting() *chain {
 		program = hairpin6
 	}
 	c.add("-m bpf --bytecode %q %s", program, s.masquerade())
+	if len(s.portals()) > 0 && (s.base.masqueradeAll || s.guardsBorder()) {
+		c.add("-m mark --mark %s -j RETURN", outsideMark)
+	}
 	for _, p := range s.portals() {
 		switch {
 		case s.base.masqueradeAll:

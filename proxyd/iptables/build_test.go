@@ -3,6 +3,7 @@ package iptables
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/svcreg/svcreg/proxyd/rules"
@@ -11,12 +12,19 @@ import (
 
 // service is a service in the short form that tests write.
 type service struct {
-	name     string
-	portals  []string
-	publics  []string
-	ports    []registry.Port // default: TCP 80 → 8080
-	backends []string        // addresses
+	name    string
+	portals []string
+	publics []string
+	ports   []registry.Port // default: TCP 80 → 8080
+	// backends are addresses, with what is to be said of them behind: "@" and
+	// a node's name, "!unready" or "!leaving".
+	backends []string
 	affinity time.Duration
+	// balanced are the load balancer's addresses, sources who may connect.
+	balanced, sources            []string
+	externalLocal, internalLocal bool
+	publishNotReady              bool
+	weights                      string
 }
 
 // objects returns the service and its endpoints.
@@ -29,6 +37,14 @@ func (s service) objects(revision int64) []registry.Object {
 	svc := &registry.Service{
 		Meta:  registry.Meta{Kind: registry.KindService, Key: key, CreateRevision: revision, ModRevision: revision},
 		Ports: ports, AffinityTimeout: s.affinity, PortalIPs: addrs(s.portals), PublicIPs: addrs(s.publics),
+		LoadBalancerIPs: addrs(s.balanced), Type: registry.LoadBalancer,
+		ExternalLocal: s.externalLocal, InternalLocal: s.internalLocal, PublishNotReady: s.publishNotReady,
+	}
+	for _, p := range s.sources {
+		svc.SourceRanges = append(svc.SourceRanges, netip.MustParsePrefix(p))
+	}
+	if s.weights != "" {
+		svc.Annotations = map[string]string{rules.WeightsAnnotation: s.weights}
 	}
 	var subset registry.Subset
 	for _, p := range ports {
@@ -38,8 +54,13 @@ func (s service) objects(revision int64) []registry.Object {
 		}
 		subset.Ports = append(subset.Ports, registry.EndpointPort{Name: p.Name, Protocol: p.Protocol, Port: number})
 	}
-	for _, a := range addrs(s.backends) {
-		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{Addr: a, Ready: true, Serving: true})
+	for _, text := range s.backends {
+		text, state, _ := strings.Cut(text, "!")
+		addr, node, _ := strings.Cut(text, "@")
+		leaving := state == "leaving"
+		subset.Endpoints = append(subset.Endpoints, registry.Endpoint{
+			Addr: netip.MustParseAddr(addr), Node: node, Ready: state == "", Serving: state == "" || leaving, Terminating: leaving,
+		})
 	}
 	endpoints := &registry.Endpoints{
 		Meta:    registry.Meta{Kind: registry.KindEndpoints, Key: key, ModRevision: revision},
@@ -56,8 +77,16 @@ func addrs(texts []string) []netip.Addr {
 	return all
 }
 
-// everywhere lets services have any public address.
-var everywhere = rules.Policy{PublicRanges: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
+// pods are the cluster's networks in most tests.
+var pods = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("10.2.0.0/16"), netip.MustParsePrefix("fd01::/16")}
+
+// everywhere lets services have any public address, and node ports. The node is
+// called "here".
+var everywhere = rules.Policy{
+	PublicRanges: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
+	NodeName:     "here", NodeAddrs: addrs([]string{node4, node6, "10.1.1.1", "fd01:1::1"}),
+	NodePorts: true, ClusterCIDRs: pods,
+}
 
 // world is a registry with its rules, as a daemon keeps them.
 type world struct {
@@ -118,4 +147,11 @@ func many(n, backends int) []service {
 		}
 	}
 	return all
+}
+
+// frontend reads "10.0.0.1:80/TCP".
+func frontend(text string) rules.Frontend {
+	at, protocol, _ := strings.Cut(text, "/")
+	to := netip.MustParseAddrPort(at)
+	return rules.Frontend{Addr: to.Addr(), Protocol: registry.Protocol(protocol), Port: to.Port()}
 }

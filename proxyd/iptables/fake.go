@@ -25,6 +25,7 @@ type Fake struct {
 	families map[Family]map[string]fakeTable
 	inputs   []string
 	saves    int
+	met      int // how many rules packets have met
 	// seen are the clients on each list of xt_recent.
 	seen map[string]map[string]bool
 }

@@ -139,6 +139,7 @@ func (w walk) chain(table, chain string, in []flight) []flight {
 				out = append(out, f)
 				continue
 			}
+			w.fake.met++
 			hit, miss := w.match(r, f)
 			if hit.probability > 0 {
 				stay, leave := w.act(table, r, hit)

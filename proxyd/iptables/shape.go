@@ -14,6 +14,9 @@ const (
 	ownWeight = 8
 	// publicMark is the bit that marks connections to public frontends.
 	publicMark = "0x2000/0x2000"
+	// outsideMark is the bit that marks connections that keep their source,
+	// whichever border they cross.
+	outsideMark = "0x1000/0x1000"
 )
 
 // shape is what the trees of one table are made of.

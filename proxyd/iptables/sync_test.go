@@ -24,6 +24,7 @@ type testNode struct {
 func newNode(t *testing.T, cfg Config, services ...service) *testNode {
 	t.Helper()
 	n := &testNode{world: newWorld(services...), kernel: NewFake()}
+	n.kernel.Addrs = everywhere.NodeAddrs
 	n.proxier = NewWithKernel(cfg, n.kernel, Features{IPv6: true, RandomFully: true})
 	n.sync(t)
 	return n
@@ -77,7 +78,6 @@ var sample = []service{
 }
 
 func TestPackets(t *testing.T) {
-	pods := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("10.2.0.0/16"), netip.MustParsePrefix("fd01::/16")}
 	plain, border, all := Config{}, Config{ClusterCIDRs: pods}, Config{MasqueradeAll: true}
 	tests := []struct {
 		name   string

@@ -89,12 +89,16 @@ func balance(r *rules.Rule, t *rules.Target, match string) []string {
 	return append(lines, choose(r, t.Backends, match)...)
 }
 
-// mark returns the rule that has connections masqueraded, where they are to be.
+// mark returns the rule that says whether connections are to be masqueraded,
+// where that doesn't follow from the addresses.
 func mark(r *rules.Rule, t *rules.Target, match string) []string {
-	if !r.External || t == r.Outside {
-		return nil
+	switch {
+	case t == r.Outside:
+		return []string{match + "-j MARK --set-xmark " + outsideMark}
+	case r.External:
+		return []string{match + "-j MARK --set-xmark " + publicMark}
 	}
-	return []string{match + "-j MARK --set-xmark " + publicMark}
+	return nil
 }
 
 // stay returns the rules that give clients the backend that they have had.

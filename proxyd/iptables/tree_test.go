@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,16 +42,42 @@ func randomService(rnd *rand.Rand) service {
 	if rnd.IntN(4) == 0 {
 		s.publics = append(s.publics, randomAddr(rnd).String())
 	}
-	for j := range rnd.IntN(13) {
-		s.backends = append(s.backends, fmt.Sprintf("10.128.0.%d", j+rnd.IntN(3)), fmt.Sprintf("fd01::%d", j))
+	if rnd.IntN(2) == 0 {
+		s.balanced = append(s.balanced, randomAddr(rnd).String())
+		s.sources = randomSources(rnd)
+	}
+	s.externalLocal, s.internalLocal = rnd.IntN(4) == 0, rnd.IntN(8) == 0
+	for j := range max(0, rnd.IntN(16)-4) {
+		place := []string{"", "@here", "@there"}[rnd.IntN(3)]
+		s.backends = append(s.backends, fmt.Sprintf("10.1.0.%d%s", j+rnd.IntN(3), place), fmt.Sprintf("fd01::%d%s", j, place))
+	}
+	if rnd.IntN(20) == 0 {
+		for j := range 40 + rnd.IntN(80) {
+			s.backends = append(s.backends, fmt.Sprintf("10.1.%d.%d", 1+rnd.IntN(2), j))
+		}
 	}
 	if rnd.IntN(8) == 0 {
+		s.affinity = time.Hour
+	}
+	s.ports = []registry.Port{{Protocol: registry.TCP, Port: 80, TargetPort: "8080"}}
+	if rnd.IntN(4) == 0 {
 		s.ports = nil
-		for p := range uint16(20) {
-			s.ports = append(s.ports, registry.Port{Name: fmt.Sprint(p), Protocol: registry.TCP, Port: 80 + p})
+		for p := range uint16(1 + rnd.IntN(30)) {
+			protocol := protocols[rnd.IntN(3)]
+			s.ports = append(s.ports, registry.Port{Name: fmt.Sprint(p), Protocol: protocol, Port: 80 + p, NodePort: 30000 + uint16(rnd.IntN(200))})
 		}
 	}
 	return s
+}
+
+// randomSources returns networks, or none.
+func randomSources(rnd *rand.Rand) []string {
+	var all []string
+	for range []int{0, 1, 3, 200}[rnd.IntN(4)] {
+		bits := 9 + rnd.IntN(24)
+		all = append(all, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(rnd.IntN(4)), byte(rnd.IntN(4)), byte(rnd.IntN(256))}), bits).Masked().String())
+	}
+	return all
 }
 
 // randomStep makes a few random changes.
@@ -176,21 +203,6 @@ func TestChainsAreShort(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestManyPortsOfOneAddress checks that one address with many ports does not
-// make a long list of backends to walk.
-func TestManyPortsOfOneAddress(t *testing.T) {
-	s := service{name: "a", portals: []string{"10.0.0.1"}, backends: []string{"10.1.0.1", "10.1.0.2", "10.1.0.3"}}
-	for p := range uint16(50) {
-		s.ports = append(s.ports, registry.Port{Name: fmt.Sprint(p), Protocol: registry.TCP, Port: 100 + p})
-	}
-	st := newState(IPv4, newWorld(s).rules, base{})
-	st.all(func(c *chain) {
-		if n := len(c.lines()); n > 50 {
-			t.Errorf("chain %s has %d rules, want one for each port at most", c.name, n)
-		}
-	})
 }
 
 // TestCover checks the tightest prefix around two.
