@@ -44,11 +44,11 @@ type options struct {
 // The defaults, and what -quick makes of them.
 var (
 	full = measure.Settings{
-		Rounds: 3, Bouts: 5, FlowTime: 60 * time.Millisecond, ConnectTime: time.Second, Changes: 20,
+		Rounds: 3, Bouts: 40, FlowTime: 5 * time.Millisecond, ConnectBouts: 10, ConnectTime: 100 * time.Millisecond, Changes: 20,
 		Settle: time.Second, Starts: 3, Idle: 30 * time.Second, Samples: 200, BusyTime: 20 * time.Second, BusyRate: 100,
 	}
 	quick = measure.Settings{
-		Rounds: 1, Bouts: 2, FlowTime: 2 * time.Millisecond, ConnectTime: 5 * time.Millisecond, Changes: 2,
+		Rounds: 1, Bouts: 2, FlowTime: 2 * time.Millisecond, ConnectBouts: 1, ConnectTime: 5 * time.Millisecond, Changes: 2,
 		Settle: 10 * time.Millisecond, Starts: 1, Idle: 200 * time.Millisecond, Samples: 3, BusyTime: 300 * time.Millisecond, BusyRate: 100,
 	}
 )
@@ -102,7 +102,8 @@ func (o *options) defineSettings(flags *flag.FlagSet) {
 	flags.IntVar(&s.Rounds, "rounds", s.Rounds, "how many rounds of what is measured in the kernel")
 	flags.IntVar(&s.Bouts, "bouts", s.Bouts, "how often new flows are measured in a round")
 	flags.DurationVar(&s.FlowTime, "flow-time", s.FlowTime, "for how long each time")
-	flags.DurationVar(&s.ConnectTime, "connect-time", s.ConnectTime, "how long connections are opened in a round")
+	flags.IntVar(&s.ConnectBouts, "connect-bouts", s.ConnectBouts, "how often connections are measured in a round")
+	flags.DurationVar(&s.ConnectTime, "connect-time", s.ConnectTime, "for how long each time")
 	flags.IntVar(&s.Changes, "changes", s.Changes, "how many changes to the kernel are timed in a round, at most")
 	flags.DurationVar(&s.Settle, "settle", s.Settle, "the pause before a look at memory")
 	flags.IntVar(&s.Starts, "starts", s.Starts, "how often each proxyd is started")
@@ -142,7 +143,7 @@ func (o options) check(flags *flag.FlagSet, sizes, daemonSizes, crowd, parts, sh
 func (o options) checkNumbers() error {
 	s := o.settings
 	for name, n := range map[string]int{
-		"-endpoints": o.endpoints, "-rounds": s.Rounds, "-bouts": s.Bouts, "-changes": s.Changes, "-starts": s.Starts,
+		"-endpoints": o.endpoints, "-rounds": s.Rounds, "-bouts": s.Bouts, "-connect-bouts": s.ConnectBouts, "-changes": s.Changes, "-starts": s.Starts,
 		"-samples": s.Samples, "-busy-changes": s.BusyRate, "-flow-time": int(s.FlowTime), "-connect-time": int(s.ConnectTime),
 		"-idle": int(s.Idle), "-busy-time": int(s.BusyTime),
 	} {

@@ -28,3 +28,13 @@ func TestMedian(t *testing.T) {
 		t.Errorf("of four: %v", got)
 	}
 }
+
+// A ratio compares what was measured next to each other.
+func TestRatio(t *testing.T) {
+	if got := Ratio([]float64{200, 20, 400}, []float64{100, 10, 100, 1}); got != 2 {
+		t.Errorf("got %v", got)
+	}
+	if !math.IsNaN(Ratio(nil, []float64{1})) {
+		t.Error("a ratio of nothing")
+	}
+}

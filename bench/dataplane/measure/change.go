@@ -17,8 +17,12 @@ import (
 	"github.com/svcreg/svcreg/bench/process"
 )
 
-// flowGap is the pause between the flows that show a change.
-const flowGap = 200 * time.Microsecond
+const (
+	// flowGap is the pause between the flows that show a change.
+	flowGap = 200 * time.Microsecond
+	// sampleTime is how long changes are timed, one at a time, at most.
+	sampleTime = time.Minute
+)
 
 // endToEnd measures how long it takes from a write to etcd to a packet at the
 // new endpoint, with nothing else going on and with other changes meanwhile.
@@ -35,7 +39,7 @@ func (m *Measurer) endToEnd(ctx context.Context, n *node, p *process.Process, s 
 		err = errors.Join(err, <-streamed)
 	}()
 	m.Log("  changes, one at a time: %s", s.Name)
-	for range m.Settings.Samples {
+	for began, i := time.Now(), 0; i < m.Settings.Samples && time.Since(began) < sampleTime; i++ {
 		took, err := n.probe(ctx, p)
 		if err != nil {
 			return err

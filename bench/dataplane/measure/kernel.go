@@ -67,14 +67,28 @@ func (l *lane) targets() map[report.Measure]netip.AddrPort {
 	return targets
 }
 
-// flows measures what a new flow costs: the median of some bouts is a round's
-// value.
-func (m *Measurer) flows(ctx context.Context, lanes []*lane) error {
-	type key struct {
-		report.Measure
-		shape.Name
+// found are the values of a round's bouts, by measure and shape.
+type found map[report.Measure]map[shape.Name][]float64
+
+func (f found) add(m report.Measure, s shape.Name, value float64) {
+	if f[m] == nil {
+		f[m] = map[shape.Name][]float64{}
 	}
-	found := map[key][]float64{}
+	f[m][s] = append(f[m][s], value)
+}
+
+// median adds the medians to the results.
+func (f found) median(r *report.Results, n report.Size) {
+	for m, shapes := range f {
+		for s, values := range shapes {
+			r.Add(m, s, n, show.Median(values))
+		}
+	}
+}
+
+// flows measures what a new flow costs.
+func (m *Measurer) flows(ctx context.Context, lanes []*lane) error {
+	f := found{}
 	for bout := range m.Settings.Bouts {
 		for _, l := range rotated(lanes, bout) {
 			for what, to := range l.targets() {
@@ -82,37 +96,37 @@ func (m *Measurer) flows(ctx context.Context, lanes []*lane) error {
 				if err != nil {
 					return fmt.Errorf("%s, %v, %s: %w", l.Name, l.fleet, what, err)
 				}
-				k := key{what, l.Name}
-				found[k] = append(found[k], cost.Seconds())
+				f.add(what, l.Name, cost.Seconds())
 			}
 		}
 	}
-	for k, values := range found {
-		m.Results.Add(k.Measure, k.Name, size(lanes[0].fleet), show.Median(values))
-	}
+	f.median(m.Results, size(lanes[0].fleet))
 	return ctx.Err()
 }
 
 // connections measures real connections. Where there are no services they go
 // to an endpoint.
 func (m *Measurer) connections(ctx context.Context, lanes []*lane) error {
-	for _, l := range lanes {
-		to := l.fleet.Talker().Portal()
-		if l.IsFloor() {
-			to = netip.AddrPortFrom(l.fleet.Talker().Service.Endpoints[0], services.Port)
-		}
-		began := time.Now()
-		took, err := traffic.Connect(ctx, l.network, to, m.Settings.ConnectTime)
-		if err != nil {
-			return fmt.Errorf("%s, %v: %w", l.Name, l.fleet, err)
-		}
-		n := size(l.fleet)
-		m.Results.Add(report.Connections, l.Name, n, float64(len(took))/time.Since(began).Seconds())
-		m.Results.Add(report.Connect, l.Name, n, show.Median(seconds(took)))
-		if err := l.flows.Forget(); err != nil {
-			return err
+	f := found{}
+	for bout := range m.Settings.ConnectBouts {
+		for _, l := range rotated(lanes, bout) {
+			to := l.fleet.Talker().Portal()
+			if l.IsFloor() {
+				to = netip.AddrPortFrom(l.fleet.Talker().Service.Endpoints[0], services.Port)
+			}
+			began := time.Now()
+			took, err := traffic.Connect(ctx, l.network, to, m.Settings.ConnectTime)
+			if err != nil {
+				return fmt.Errorf("%s, %v: %w", l.Name, l.fleet, err)
+			}
+			f.add(report.Connections, l.Name, float64(len(took))/time.Since(began).Seconds())
+			f.add(report.Connect, l.Name, show.Median(seconds(took)))
+			if err := l.flows.Forget(); err != nil {
+				return err
+			}
 		}
 	}
+	f.median(m.Results, size(lanes[0].fleet))
 	return ctx.Err()
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -100,13 +101,32 @@ func (l *lane) change(ctx context.Context) (took time.Duration, err error) {
 	return took, err
 }
 
+const (
+	// steady is by how many bytes memory may differ from one look to the next,
+	// and looks is how often it is looked at until it does not.
+	steady = 256 << 10
+	looks  = 20
+)
+
 // kernelMemory returns the memory that the kernel uses for itself where rules
-// may be: slab, vmalloc and per-CPU memory. What was freed needs a while to be
-// gone.
+// may be: slab, vmalloc and per-CPU memory. What was freed, also with networks
+// that were removed before, needs a while to be gone.
 func kernelMemory(ctx context.Context, settle time.Duration) (float64, error) {
-	if err := sleep(ctx, settle); err != nil {
-		return 0, err
+	last := math.Inf(1)
+	for range looks {
+		if err := sleep(ctx, settle); err != nil {
+			return 0, err
+		}
+		now, err := ownMemory()
+		if err != nil || math.Abs(now-last) < steady {
+			return now, err
+		}
+		last = now
 	}
+	return last, nil
+}
+
+func ownMemory() (float64, error) {
 	fs, err := procfs.NewDefaultFS()
 	if err != nil {
 		return 0, err

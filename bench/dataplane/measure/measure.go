@@ -16,17 +16,21 @@ import (
 
 // Settings say how much is measured.
 type Settings struct {
-	Rounds      int
-	Bouts       int           // of flows, to each target in a round
-	FlowTime    time.Duration // of a bout
-	ConnectTime time.Duration // of connections in a round
-	Changes     int           // to the kernel in a round; fewer where they are slow
-	Settle      time.Duration // before a look at memory
-	Starts      int           // of each daemon
-	Idle        time.Duration // of a daemon
-	Samples     int           // changes that are timed with nothing else going on
-	BusyTime    time.Duration // how long changes are timed among others
-	BusyRate    int           // changes a second, of those others
+	Rounds int
+	// Bouts are how often new flows are measured in a round, to each target,
+	// and FlowTime is how long each is: short ones, as the median then is of
+	// some that nothing disturbed. ConnectBouts are those of connections.
+	Bouts        int
+	FlowTime     time.Duration
+	ConnectBouts int
+	ConnectTime  time.Duration
+	Changes      int           // to the kernel in a round; fewer where they are slow
+	Settle       time.Duration // before a look at memory
+	Starts       int           // of each daemon
+	Idle         time.Duration // of a daemon
+	Samples      int           // changes that are timed with nothing else going on; fewer where they are slow
+	BusyTime     time.Duration // how long changes are timed among others
+	BusyRate     int           // changes a second, of those others
 }
 
 // Measurer measures.

@@ -79,3 +79,13 @@ func (r *Results) times(m Measure, s shape.Name, n Size) float64 {
 	}
 	return show.Ratio(r.Find(m, rival(s), n), r.Find(m, s, n))
 }
+
+// grown returns how many times as much memory of the kernel the rival takes; NaN
+// where either is lost in the noise.
+func (r *Results) grown(s shape.Name, n Size) float64 {
+	const noise = 2e6
+	if show.Median(r.Find(Memory, s, n)) < noise || show.Median(r.Find(Memory, rival(s), n)) < noise {
+		return math.NaN()
+	}
+	return r.times(Memory, s, n)
+}

@@ -17,41 +17,40 @@ type linear struct {
 	list    string // the rules of servicesChain
 }
 
-// whole is how many services iptables-nft-restore gets in one transaction. It
-// takes time with the square of the chains: kube-proxy gives it all at once,
-// and waits for minutes at 10,000.
-const whole = 1000
+// iptables-nft-restore takes time with the square of the chains that it gets.
+// kube-proxy gives it all at once, and waits for minutes at 10,000 services:
+// so does this up to whole services, and gives more in parts.
+const whole, part = 1000, 100
 
-// Load programs all services. Chains of services and endpoints come first, many
-// at a time if that is needed; the list that leads to them comes last.
+// Load programs all services. Chains of services and endpoints come first; the
+// list that leads to them comes last.
 func (l *linear) Load(ctx context.Context, f *services.Fleet) (time.Duration, error) {
+	each := f.Len()
+	if l.backend == "nft" && each > whole {
+		each = part
+	}
 	began := time.Now()
 	if err := l.restore(ctx, linearBase); err != nil {
 		return 0, err
 	}
 	var chains, rules, list strings.Builder
-	fmt.Fprintf(&chains, "*nat\n:%s - [0:0]\n%s", servicesChain, linearMasquerade)
-	waiting := 0
+	fmt.Fprintf(&chains, ":%s - [0:0]\n%s", servicesChain, linearMasquerade)
 	for i := range f.Len() {
 		c, r := linearChains(f.Service(i))
 		chains.WriteString(c)
 		rules.WriteString(r)
 		list.WriteString(linearEntry(f.Service(i)))
-		waiting += len(f.Service(i).Service.Endpoints)
-		if waiting < whole*5 || l.backend == "legacy" || i == f.Len()-1 {
-			continue
+		if (i+1)%each == 0 && i+1 < f.Len() {
+			if err := l.restore(ctx, "*nat\n"+chains.String()+rules.String()+"COMMIT\n"); err != nil {
+				return 0, err
+			}
+			chains.Reset()
+			rules.Reset()
 		}
-		if err := l.restore(ctx, chains.String()+rules.String()+"COMMIT\n"); err != nil {
-			return 0, err
-		}
-		chains.Reset()
-		rules.Reset()
-		chains.WriteString("*nat\n")
-		waiting = 0
 	}
 	l.list = list.String()
 	fmt.Fprintf(&chains, ":%s - [0:0]\n", servicesChain)
-	if err := l.restore(ctx, chains.String()+rules.String()+l.list+linearNodePorts+"COMMIT\n"); err != nil {
+	if err := l.restore(ctx, "*nat\n"+chains.String()+rules.String()+l.list+linearNodePorts+"COMMIT\n"); err != nil {
 		return 0, err
 	}
 	return time.Since(began), l.restore(ctx, linearJumps)

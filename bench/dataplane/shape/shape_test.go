@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/netip"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,39 @@ func testShape(t *testing.T, s Shape) {
 			return err
 		})
 		reaches(t, receiver, sender, now)
+	}
+}
+
+// kube-proxy's partial sync leaves no chain behind, and none out.
+func TestLinearChains(t *testing.T) {
+	if err := network.Check(); err != nil {
+		t.Skip(err)
+	}
+	n, err := network.Open(t.Context())
+	defer n.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := services.New(whole+part/2, 3) // in parts
+	on(t, n.Node, func() error {
+		l := linear{backend: "nft"}
+		if _, err := l.Load(t.Context(), f); err != nil {
+			return err
+		}
+		_, err := l.Change(t.Context(), f.Talker(), f.Talker().Swapped(1))
+		return err
+	})
+	out, err := exec.Command("ip", n.Node.Command("iptables-nft-save", "-t", "nat")[1:]...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]int{
+		"\n:KUBE-SVC-": f.Len(), "\n:KUBE-SEP-": 3*f.Len() - 2, "\n-A KUBE-SERVICES ": f.Len() + 1,
+		"-j KUBE-SEP-": 3*f.Len() - 2, "-j DNAT": 3*f.Len() - 2,
+	} {
+		if got := strings.Count(string(out), text); got != want {
+			t.Errorf("%d times %q, want %d", got, text, want)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // routing, forwarding, postrouting) up to where the pods' host swallows it,
 // before the write returns. So the time of a write, less than a microsecond of
 // which is the client's, is what a new flow costs on one processor. All packets
-// must have arrived; the node's flows are deleted after each round, so that its
+// must have arrived; the node's flows are deleted after each bout, so that its
 // table stays small.
 type Flows struct {
 	network *network.Network
@@ -30,9 +30,9 @@ type Flows struct {
 }
 
 // batch is how many packets are sent between two looks at the clock; maxFlows
-// is how many at most in a round.
+// is how many at most in a bout.
 const (
-	batch    = 50
+	batch    = 10
 	maxFlows = 50_000
 )
 
