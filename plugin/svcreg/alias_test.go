@@ -71,6 +71,22 @@ func TestExternalNameTarget(t *testing.T) {
 	}
 }
 
+// Where a part of what a name leads to is missing the answer says so.
+func TestTruncatedTargets(t *testing.T) {
+	h := newTestServer(theZones...)
+	h.update(registrytest.Snapshot(t, manifests+"\n---\n"+hostManifests), nil)
+	for _, truncated := range []bool{true, false} {
+		h.upstream = lookupFunc(func(_ context.Context, _ request.Request, name string, _ uint16) (*dns.Msg, error) {
+			return &dns.Msg{MsgHdr: dns.MsgHdr{Truncated: truncated}, Answer: []dns.RR{test.A(name + " 300 IN A 203.0.113.80")}}, nil
+		})
+		for _, name := range []string{"external.my-ns.svc.cluster.local.", "mixed.my-ns.svc.cluster.local."} {
+			if m := ask(t, h, name, dns.TypeA); m.Truncated != truncated || len(m.Answer) < 2 {
+				t.Errorf("%s: truncated: %v, want %v: %v", name, m.Truncated, truncated, m.Answer)
+			}
+		}
+	}
+}
+
 // The number of lookups below each other is counted over all plugins.
 func TestExternalNameDepth(t *testing.T) {
 	h := loaded(t, theZones...)
