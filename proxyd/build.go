@@ -52,15 +52,15 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 	}
 	l := &loop{
 		min: c.MinSyncPeriod, full: c.FullSyncPeriod, beat: beat,
-		inbox: b, kernel: idle{}, policy: policy, metrics: m, told: told, logger: c.logger(),
+		inbox: b, policy: policy, metrics: m, told: told, logger: c.logger(),
 		flows:   &staleFlows{deleted: m.forgot},
 		checks:  newHealthChecks(c.NodePortAddrs, healthy, c.logger()),
 		latency: newLatency(m.programming.Observe),
 	}
-	if c.ProxyMode == IPTables {
+	if c.ProxyMode != None {
 		l.flows.deleteUDP = conntrack.DeleteUDP
-		l.kernel, err = iptables.New(c.iptables())
 	}
+	l.kernel, err = newKernel(c)
 	return l, err
 }
 

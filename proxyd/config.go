@@ -18,6 +18,8 @@ type Mode string
 const (
 	// IPTables programs the kernel through iptables-restore.
 	IPTables Mode = "iptables"
+	// NFTables programs the kernel through netlink, and nft(8).
+	NFTables Mode = "nftables"
 	// None follows the registry and leaves the kernel alone: for trying
 	// things out, and for nodes that need no virtual addresses.
 	None Mode = "none"
@@ -38,7 +40,7 @@ type Config struct {
 	// Snapshot is the file of the last known registry; empty for none.
 	Snapshot string
 
-	// ProxyMode is iptables or none.
+	// ProxyMode is iptables, nftables or none.
 	ProxyMode Mode
 	// IPTablesBackend is auto, nft or legacy.
 	IPTablesBackend string

@@ -51,8 +51,8 @@ func TestSettings(t *testing.T) {
 		{"registry-prefix", "registry", nil, `--registry-prefix: registry prefix "registry": want a path such as "/registry", without a slash at the end`},
 		{"snapshot", "/var/lib/svcreg/proxyd", func(c *Config) { c.Snapshot = "/var/lib/svcreg/proxyd" }, ""},
 		{"proxy-mode", "none", func(c *Config) { c.ProxyMode = None }, ""},
-		{"proxy-mode", "nftables", nil, "--proxy-mode: nftables is not built yet; want iptables or none"},
-		{"proxy-mode", "ipvs", nil, `--proxy-mode: "ipvs": want iptables or none`},
+		{"proxy-mode", "nftables", func(c *Config) { c.ProxyMode = NFTables }, ""},
+		{"proxy-mode", "ipvs", nil, `--proxy-mode: "ipvs": want iptables, nftables or none`},
 		{"iptables-backend", "legacy", func(c *Config) { c.IPTablesBackend = "legacy" }, ""},
 		{"iptables-backend", "", nil, `--iptables-backend: "": want auto, nft or legacy`},
 		{"cluster-cidr", "10.1.0.0/16,fd01::/64", func(c *Config) {
@@ -115,7 +115,7 @@ func TestValidateReportsEverything(t *testing.T) {
 	c.ProxyMode, c.HealthzListen, c.FullSyncPeriod = "x", "y", 0
 	got := message(c.Validate())
 	want := strings.Join([]string{
-		`--proxy-mode: "x": want iptables or none`,
+		`--proxy-mode: "x": want iptables, nftables or none`,
 		"--full-sync-period: 0s: want 1s to 24h0m0s",
 		`--healthz-listen: "y": want HOST:PORT, or nothing to switch it off`,
 	}, "\n")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/svcreg/svcreg/proxyd/iptables"
+	"github.com/svcreg/svcreg/proxyd/nftables"
 	"github.com/svcreg/svcreg/proxyd/node"
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
@@ -27,7 +28,7 @@ func Render(ctx context.Context, w io.Writer, c Config, files ...string) error {
 		return err
 	}
 	if c.ProxyMode == None {
-		return settingError("proxy-mode", errors.New("none programs no rules; want iptables"))
+		return settingError("proxy-mode", errors.New("none programs no rules; want iptables or nftables"))
 	}
 	snapshot, err := c.snapshot(ctx, files)
 	if err != nil {
@@ -52,6 +53,9 @@ func (c *Config) render(w io.Writer, snapshot *registry.Snapshot, policy *policy
 		if _, err := fmt.Fprintf(w, "# refused: %v\n", r); err != nil {
 			return err
 		}
+	}
+	if c.ProxyMode == NFTables {
+		return nftables.Render(w, ruleset, c.nftables())
 	}
 	settings := c.iptables()
 	settings.PortalNetworks = snapshot.PortalNetworks()
@@ -164,5 +168,5 @@ func Cleanup(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return iptables.Cleanup(ctx, c.IPTablesBackend)
+	return errors.Join(nftables.Cleanup(ctx), removeIPTables(ctx, c.IPTablesBackend))
 }

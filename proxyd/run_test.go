@@ -173,7 +173,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 			"--healthz-listen: listen tcp " + busy.Addr().String() + ": bind: address already in use"},
 		{"busy metrics port", func(c *Config) { c.MetricsListen = busy.Addr().String() },
 			"--metrics-listen: listen tcp " + busy.Addr().String() + ": bind: address already in use"},
-		{"invalid", func(c *Config) { c.ProxyMode = "x" }, `--proxy-mode: "x": want iptables or none`},
+		{"invalid", func(c *Config) { c.ProxyMode = "x" }, `--proxy-mode: "x": want iptables, nftables or none`},
 		{"no such user file", func(c *Config) { c.EtcdUser = "/nowhere/user" }, "--etcd-user: open /nowhere/user: no such file or directory"},
 	}
 	for _, tt := range tests {

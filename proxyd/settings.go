@@ -33,7 +33,7 @@ func (c *Config) Settings() []Setting {
 		{Name: "etcd-user", Usage: "user:password for etcd, or the path of a file that holds it", Value: (*word)(&c.EtcdUser)},
 		{Name: "registry-prefix", Usage: "key in etcd under which the registry stands", Value: (*word)(&c.RegistryPrefix)},
 		{Name: "snapshot", Usage: "file to keep the last known registry in, for a restart while etcd is away", Value: (*word)(&c.Snapshot)},
-		{Name: "proxy-mode", Usage: "how the kernel is programmed: iptables or none", Value: (*word)(&c.ProxyMode)},
+		{Name: "proxy-mode", Usage: "how the kernel is programmed: iptables, nftables or none", Value: (*word)(&c.ProxyMode)},
 		{Name: "iptables-backend", Usage: "which iptables: auto, nft or legacy", Value: (*word)(&c.IPTablesBackend)},
 		{Name: "cluster-cidr", Usage: "networks of the pods, separated by commas; what comes to a portal IP from elsewhere is masqueraded", Value: list[netip.Prefix]{&c.ClusterCIDRs, network, "CIDRs"}},
 		{Name: "masquerade-all", Usage: "masquerade all that goes to a service", Value: (*toggle)(&c.MasqueradeAll)},

@@ -83,10 +83,7 @@ func etcdErrors(err error) []error {
 }
 
 func checkMode(m Mode) error {
-	if m == "nftables" {
-		return errors.New("nftables is not built yet; want iptables or none")
-	}
-	return oneOf(string(m), string(IPTables), string(None))
+	return oneOf(string(m), string(IPTables), string(NFTables), string(None))
 }
 
 func oneOf(value string, allowed ...string) error {

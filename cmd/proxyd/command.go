@@ -164,9 +164,10 @@ func newRender(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render",
 		Short: "Print the rules that would be programmed, and touch nothing",
-		Long: `Render prints what proxyd would give to iptables-restore on this node, from the
-registry in etcd, or from files of services and endpoints in any form that the
-registry can hold. It changes nothing and needs no privilege.`,
+		Long: `Render prints what proxyd would give to iptables-restore on this node, or with
+--proxy-mode=nftables to nft, from the registry in etcd, or from files of
+services and endpoints in any form that the registry can hold. It changes
+nothing and needs no privilege.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), renderTimeout)

@@ -10,6 +10,9 @@ import (
 	"slices"
 )
 
+// ErrMissing says that there is no iptables of a backend.
+var ErrMissing = errors.New("no iptables-save and iptables-restore of that backend on this machine")
+
 // Cleanup removes everything that a Proxier made, of both families: in mode
 // nft or legacy that of one backend, in mode auto that of each one present.
 // All else stays as it is.
@@ -29,7 +32,7 @@ func Cleanup(ctx context.Context, mode string) error {
 		errs = append(errs, err)
 	}
 	if !found {
-		errs = append(errs, errors.New("no iptables-save and iptables-restore of that backend on this machine"))
+		errs = append(errs, ErrMissing)
 	}
 	return errors.Join(errs...)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/svcreg/svcreg/proxyd/rules"
-	"github.com/svcreg/svcreg/registry"
 )
 
 // maxElements is about how many elements go into one transaction.
@@ -56,20 +55,21 @@ func (a *applier) commit(groups []group) error {
 			return err
 		}
 		return a.commit(groups[half:])
-	case groups[0].service == (registry.Key{}):
+	case groups[0].rule == nil:
 		return fmt.Errorf("elements of no service: %w", err)
 	}
-	a.rejected.Add(groups[0].service, err)
-	return a.withdraw(groups[0])
+	a.rejected.Add(groups[0].rule.Service, err)
+	return a.withdraw(&groups[0])
 }
 
 // withdraw takes out of the kernel what a frontend had, where the kernel refuses
 // what it is to have: what stood may be wrong by now.
-func (a *applier) withdraw(g group) error {
-	if len(g.gone) == 0 {
+func (a *applier) withdraw(g *group) error {
+	gone := g.whole()
+	if len(gone) == 0 {
 		return nil
 	}
-	err := a.kernel.commit(a.family, g.gone, nil)
+	err := a.kernel.commit(a.family, gone, nil)
 	if err != nil && isRefusal(err) {
 		return errors.Join(errors.New("elements that stand can't be deleted"), err)
 	}

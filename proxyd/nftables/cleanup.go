@@ -14,7 +14,7 @@ func Cleanup(ctx context.Context) error {
 	}
 	k := &real{}
 	for _, f := range families {
-		s, err := k.read(f)
+		s, err := k.glance(f)
 		if err == nil && s == nil {
 			continue
 		}

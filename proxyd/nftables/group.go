@@ -7,18 +7,33 @@ import (
 	"slices"
 
 	"github.com/svcreg/svcreg/proxyd/rules"
-	"github.com/svcreg/svcreg/registry"
 )
 
 // group is what has to be done for one frontend: all of it in one transaction,
 // so that the frontend is right at every moment.
 type group struct {
-	// service is whose frontend it is; zero where it is nobody's any more.
-	service    registry.Key
+	// rule is what the frontend is to have; nil where it is nobody's any more.
+	rule       *rules.Rule
 	gone, come []element
 }
 
 func (g *group) len() int { return len(g.gone) + len(g.come) }
+
+// whole returns all that may stand of the group's frontend: what is to go, and
+// what was to stay.
+func (g *group) whole() []element {
+	come := map[slot]bool{}
+	for _, e := range g.come {
+		come[e.at()] = true
+	}
+	stand := slices.Clone(g.gone)
+	elements(g.rule, func(e element) {
+		if !come[e.at()] {
+			stand = append(stand, e)
+		}
+	})
+	return stand
+}
 
 // tooMany returns why a rule can't be carried out, or nil.
 func tooMany(r *rules.Rule) error {
@@ -44,7 +59,7 @@ func change(old, now *rules.Rule) group {
 		elements(old, func(e element) { before[e.at()] = e })
 	}
 	if now != nil {
-		g.service = now.Service
+		g.rule = now
 		elements(now, func(e element) {
 			was, stood := before[e.at()]
 			delete(before, e.at())
@@ -89,7 +104,7 @@ func (e element) compare(other element) int {
 func repair(f Family, s *standing, all []rules.Rule) []group {
 	var groups []group
 	for i := range all {
-		g := group{service: all[i].Service}
+		g := group{rule: &all[i]}
 		each := func(e element) {
 			id, at := e.set, e.key+e.end
 			value, stands := s.elements[id][at]

@@ -18,8 +18,10 @@ import (
 type kernel interface {
 	// run carries out a file for nft(8), all of it or nothing.
 	run(ctx context.Context, script string) error
-	// read returns what stands of a family.
+	// read returns what stands of a family; glance leaves out the services'
+	// elements, which are many.
 	read(f Family) (*standing, error)
+	glance(f Family) (*standing, error)
 	// commit deletes elements and adds others in one transaction.
 	commit(f Family, gone, come []element) error
 	// sign notes what stands in a table, so that changes by others are known.

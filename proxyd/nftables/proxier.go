@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/svcreg/svcreg/proxyd/rules"
-	"github.com/svcreg/svcreg/registry"
 )
 
 // Proxier keeps the kernel's nftables rules in step with a Ruleset. Its methods
@@ -279,5 +278,3 @@ func (p *Proxier) rebuild(ctx context.Context, f Family, all []rules.Rule, stand
 func removal(f Family) string {
 	return f.words(false).Replace(fmt.Sprintf("table IP %[1]s {}\ndelete table IP %[1]s\n", tableName))
 }
-
-var _ = registry.Key{}

@@ -38,7 +38,13 @@ const (
 )
 
 // read returns what stands; nil without an error if nothing does.
-func (k *real) read(f Family) (_ *standing, err error) {
+func (k *real) read(f Family) (*standing, error) { return open(f, numSets) }
+
+// glance returns what stands, without the elements of services.
+func (k *real) glance(f Family) (*standing, error) { return open(f, 0) }
+
+// open reads what stands, and the elements of the first so many sets.
+func open(f Family, sets setID) (_ *standing, err error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, fmt.Errorf("connect to nf_tables: %w", err)
@@ -48,12 +54,12 @@ func (k *real) read(f Family) (_ *standing, err error) {
 		return nil, err
 	}
 	d := dumper{conn, f}
-	return d.standing()
+	return d.standing(sets)
 }
 
 // sign writes the version and what the chains come to into the table.
 func (k *real) sign(f Family, version uint32) error {
-	s, err := k.read(f)
+	s, err := k.glance(f)
 	if err != nil {
 		return err
 	}
@@ -86,13 +92,13 @@ type dumper struct {
 	family Family
 }
 
-func (d dumper) standing() (*standing, error) {
+func (d dumper) standing(sets setID) (*standing, error) {
 	s := &standing{classes: map[class]bool{}}
 	h := fnv.New32a()
 	if n, err := d.chains(h); n == 0 || err != nil {
 		return nil, err
 	}
-	err := d.maps(s, h)
+	err := d.maps(s, h, sets)
 	if errors.Is(err, syscall.ENOENT) {
 		return &standing{}, nil // not all that there should be
 	}
@@ -100,7 +106,7 @@ func (d dumper) standing() (*standing, error) {
 }
 
 // maps reads the elements of all maps and sets.
-func (d dumper) maps(s *standing, h hash.Hash32) error {
+func (d dumper) maps(s *standing, h hash.Hash32, sets setID) error {
 	lead, err := d.elements("dispatch")
 	if err != nil {
 		return err
@@ -124,7 +130,7 @@ func (d dumper) maps(s *standing, h hash.Hash32) error {
 		writeSorted(h, all)
 	}
 	s.found = h.Sum32()
-	for id, name := range setNames {
+	for id, name := range setNames[:sets] {
 		if s.elements[id], err = d.elements(name); err != nil {
 			return err
 		}
