@@ -173,23 +173,27 @@ func (l *lab) inside(t *testing.T, ns string, do func()) {
 // "own address client's address".
 func (l *lab) serve(t *testing.T, ns string, addresses ...string) {
 	t.Helper()
+	for _, a := range addresses {
+		l.serveAt(t, ns, a, "8080")
+	}
+}
+
+func (l *lab) serveAt(t *testing.T, ns, address, port string) {
+	t.Helper()
 	l.inside(t, ns, func() {
-		for _, a := range addresses {
-			at := net.JoinHostPort(a, "8080")
-			tcp, err := net.Listen("tcp", at)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			udp, err := net.ListenPacket("udp", at)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			go serveTCP(tcp, a)
-			go serveUDP(udp, a)
-			t.Cleanup(func() { tcp.Close(); udp.Close() })
+		tcp, err := net.Listen("tcp", net.JoinHostPort(address, port))
+		if err != nil {
+			t.Error(err)
+			return
 		}
+		udp, err := net.ListenPacket("udp", net.JoinHostPort(address, port))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go serveTCP(tcp, address)
+		go serveUDP(udp, address)
+		t.Cleanup(func() { tcp.Close(); udp.Close() })
 	})
 }
 
@@ -233,6 +237,11 @@ const patience = 3 * time.Second
 // ask opens a connection from a namespace and returns who answered, and whom
 // that one takes the client for.
 func (l *lab) ask(t *testing.T, ns, network, to string) (server, client string, err error) {
+	t.Helper()
+	return l.askWithin(t, ns, network, to, patience)
+}
+
+func (l *lab) askWithin(t *testing.T, ns, network, to string, patience time.Duration) (server, client string, err error) {
 	t.Helper()
 	l.inside(t, ns, func() {
 		var conn net.Conn
