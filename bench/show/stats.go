@@ -34,8 +34,8 @@ func Median(values []float64) float64 {
 // two lists, which were measured next to each other; NaN if there are none.
 func Ratio(a, b []float64) float64 {
 	var quotients []float64
-	for i := range min(len(a), len(b)) {
-		quotients = append(quotients, a[i]/b[i])
+	for i, v := range a[:min(len(a), len(b))] {
+		quotients = append(quotients, v/b[i])
 	}
 	return Median(quotients)
 }

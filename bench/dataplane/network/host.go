@@ -32,13 +32,13 @@ func (h Host) Do(f func() error) error {
 	if err != nil {
 		return fmt.Errorf("own namespace: %w", err)
 	}
-	defer home.Close() //nolint:errcheck // nothing was written
+	defer home.Close()
 	there, err := netns.GetFromPath(h.file())
 	if err != nil {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("%s: %w", h, err)
 	}
-	defer there.Close() //nolint:errcheck // nothing was written
+	defer there.Close()
 	if err := netns.Set(there); err != nil {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("enter %s: %w", h, err)

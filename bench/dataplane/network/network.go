@@ -162,7 +162,7 @@ func ip(ctx context.Context, h Host, lines ...string) error {
 	if h != "" {
 		args = append([]string{"-n", string(h)}, args...)
 	}
-	cmd := exec.CommandContext(ctx, "ip", args...) //nolint:gosec // no argument comes from outside
+	cmd := exec.CommandContext(ctx, "ip", args...)
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out)

@@ -42,12 +42,10 @@ func when(set bool, goal float64) float64 {
 }
 
 func endToEndGoal(s shape.Name, n Size) float64 {
-	switch {
-	case s == shape.Maps:
+	if s == shape.Maps {
 		return when(n == large || n == largest, mapsEndToEndGoal)
-	default:
-		return when(n == large, treeEndToEndGoal)
 	}
+	return when(n == large, treeEndToEndGoal)
 }
 
 func startGoal(s shape.Name, n Size) float64 {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func endToEnd(r *Results) *show.Table {
 				meanwhile = show.Number("%.0f other changes/s", show.Median(r.Find(BusyRate, s, n)))
 			}
 			most, goal := show.Percentile(values, 99), endToEndGoal(s, n)
-			t.Add(n.String(), string(s), meanwhile, fmt.Sprint(len(values)), show.Millis(show.Percentile(values, 50)),
+			t.Add(n.String(), string(s), meanwhile, strconv.Itoa(len(values)), show.Millis(show.Percentile(values, 50)),
 				show.Millis(most), show.AtMost(most, goal, show.Millis(goal)), show.Millis(show.Percentile(values, 100)))
 		})
 	}

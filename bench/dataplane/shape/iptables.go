@@ -59,17 +59,18 @@ func (l *linear) Load(ctx context.Context, f *services.Fleet) (time.Duration, er
 // Change does as kube-proxy's partial sync: the changed service's chains, and
 // the whole list.
 func (l *linear) Change(ctx context.Context, old, now services.Service) (time.Duration, error) {
-	var b strings.Builder
-	b.WriteString(linearBase)
+	var b, emptied, deleted strings.Builder
 	chains, rules := linearChains(now)
-	gone := ""
 	for i, addr := range old.Service.Endpoints {
 		if addr != now.Service.Endpoints[i] {
-			chains += fmt.Sprintf(":%s - [0:0]\n", endpointChain(old, i))
-			gone += fmt.Sprintf("-X %s\n", endpointChain(old, i))
+			fmt.Fprintf(&emptied, ":%s - [0:0]\n", endpointChain(old, i))
+			fmt.Fprintf(&deleted, "-X %s\n", endpointChain(old, i))
 		}
 	}
-	fmt.Fprintf(&b, "*nat\n:%s - [0:0]\n%s%s%s%s%s%sCOMMIT\n", servicesChain, linearMasquerade, chains, rules, l.list, linearNodePorts, gone)
+	fmt.Fprintf(&b, "%s*nat\n:%s - [0:0]\n", linearBase, servicesChain)
+	for _, text := range []string{linearMasquerade, chains, emptied.String(), rules, l.list, linearNodePorts, deleted.String(), "COMMIT\n"} {
+		b.WriteString(text)
+	}
 	began := time.Now()
 	err := l.restore(ctx, b.String())
 	return time.Since(began), err

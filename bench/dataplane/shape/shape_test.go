@@ -85,7 +85,7 @@ func TestLinearChains(t *testing.T) {
 		t.Skip(err)
 	}
 	n, err := network.Open(t.Context())
-	defer n.Close()
+	t.Cleanup(func() { n.Close() })
 	if err != nil {
 		t.Fatal(err)
 	}

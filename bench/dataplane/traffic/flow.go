@@ -48,7 +48,7 @@ func NewFlows(n *network.Network) (*Flows, error) {
 		if err != nil {
 			return err
 		}
-		defer here.Close() //nolint:errcheck // nothing was written
+		defer here.Close()
 		f.handle, err = netlink.NewHandleAt(here)
 		return err
 	})
