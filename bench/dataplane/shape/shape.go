@@ -41,8 +41,8 @@ type Shape struct {
 	Name
 	// Rival is what svcreg's is compared with; empty for others.
 	Rival Name
-	// Daemon are the flags of a proxyd that makes this shape; nil if none
-	// does.
+	// Daemon are the flags of a proxyd that makes this shape; nil if it is
+	// not svcreg's.
 	Daemon []string
 	// Open returns the shape's Plane, for the host of the calling thread.
 	Open func() (Plane, error)
@@ -54,9 +54,9 @@ var All = []Shape{
 	{Name: Tracking, Open: func() (Plane, error) { return floor(tracking), nil }},
 	{Name: LinearNFT, Open: func() (Plane, error) { return &linear{backend: "nft"}, nil }},
 	{Name: LinearLegacy, Open: func() (Plane, error) { return &linear{backend: "legacy"}, nil }},
-	{Name: TreeNFT, Rival: LinearNFT, Daemon: []string{"--iptables-backend=nft"}, Open: tree("nft")},
-	{Name: TreeLegacy, Rival: LinearLegacy, Daemon: []string{"--iptables-backend=legacy"}, Open: tree("legacy")},
-	{Name: Maps, Rival: LinearNFT, Open: maps},
+	{Name: TreeNFT, Rival: LinearNFT, Daemon: []string{"--proxy-mode=iptables", "--iptables-backend=nft"}, Open: tree("nft")},
+	{Name: TreeLegacy, Rival: LinearLegacy, Daemon: []string{"--proxy-mode=iptables", "--iptables-backend=legacy"}, Open: tree("legacy")},
+	{Name: Maps, Rival: LinearNFT, Daemon: []string{"--proxy-mode=nftables"}, Open: maps},
 }
 
 // IsFloor tells whether a shape has no services.
