@@ -105,10 +105,10 @@ func (c class) chain() string {
 	if c.node() {
 		suffix = "-node"
 	}
-	switch {
-	case c == refuse:
+	switch c {
+	case refuse:
 		return "refused"
-	case c == drop:
+	case drop:
 		return "dropped"
 	}
 	var b strings.Builder

@@ -55,9 +55,9 @@ func (f Family) netlink() nftables.TableFamily {
 // with keys of more than 16 bytes, so for IPv6 that has two hashes in place of
 // the addresses.
 func (f Family) words(node bool) *strings.Replacer {
-	ip, zero, icmp, loopback := "ip", "0.0.0.0", "icmp", "127.0.0.0/8"
+	ip, zero, icmp, loopback, local := "ip", "0.0.0.0", "icmp", "127.0.0.0/8", "169.254.0.0/16"
 	if f == IPv6 {
-		ip, zero, icmp, loopback = "ip6", "::", "icmpv6", "::1"
+		ip, zero, icmp, loopback, local = "ip6", "::", "icmpv6", "::1", "fe80::/10"
 	}
 	const ports = " . meta l4proto . th dport"
 	key, pair, suffix := ip+" daddr"+ports, ip+" saddr . "+ip+" daddr", ""
@@ -74,7 +74,7 @@ func (f Family) words(node bool) *strings.Replacer {
 	}
 	return strings.NewReplacer(
 		"CLIENT", client, "AFFINITY", affinity, "KEY", key, "-NODE", suffix,
-		"SPLIT", (split | bit).String(), "LIMITED", (limited | bit).String(), "ZERO", zero, "ICMP", icmp, "LOOPBACK", loopback, "ADDR", "ipv"+f.String()[3:]+"_addr", "IP", ip,
+		"SPLIT", (split | bit).String(), "LIMITED", (limited | bit).String(), "ZERO", zero, "ICMP", icmp, "LOOPBACK", loopback, "LINKLOCAL", local, "ADDR", "ipv"+f.String()[3:]+"_addr", "IP", ip,
 	)
 }
 

@@ -82,9 +82,7 @@ func change(old, now *rules.Rule) group {
 			}
 		})
 	}
-	for _, e := range slices.SortedFunc(maps.Values(before), element.compare) {
-		g.gone = append(g.gone, e)
-	}
+	g.gone = append(g.gone, slices.SortedFunc(maps.Values(before), element.compare)...)
 	return g
 }
 

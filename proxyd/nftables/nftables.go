@@ -68,7 +68,8 @@ type Config struct {
 	// MasqueradeAll masquerades every connection to a portal IP.
 	MasqueradeAll bool
 	// NodePortAddrs are the networks that the node's addresses must be in to
-	// take node ports. With none, all but those of the loopback take them.
+	// take node ports. With none, all do but the loopback's and link-local ones,
+	// which never do.
 	NodePortAddrs []netip.Prefix
 	// Logger is where news goes; nil means slog.Default().
 	Logger *slog.Logger

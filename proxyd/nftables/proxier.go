@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/svcreg/svcreg/proxyd/rules"
@@ -23,6 +24,7 @@ type Proxier struct {
 // table is what is known of a family's table.
 type table struct {
 	version uint32
+	size    atomic.Int64 // how many elements stand
 	// applied is what the kernel has; nil where that is not known.
 	applied *rules.Ruleset
 	// classes are those that have a chain.
@@ -109,7 +111,7 @@ func (p *Proxier) update(ctx context.Context, f Family, r *rules.Ruleset, change
 			continue
 		}
 		before, now := lookup(old, at), lookup(r, at)
-		if t.sideline(before) || t.sideline(now) || now != nil && tooMany(now) != nil {
+		if t.sideline(before) || t.sideline(now) {
 			return false, nil
 		}
 		if now != nil {
@@ -128,12 +130,14 @@ func (p *Proxier) update(ctx context.Context, f Family, r *rules.Ruleset, change
 		}
 	}
 	t.applied = r
+	t.size.Add(int64(len(come) - len(gone)))
 	return true, nil
 }
 
-// sideline reports whether a rule is of a service that was set aside.
+// sideline reports whether a rule is of a service that is set aside, or has to
+// be.
 func (t *table) sideline(r *rules.Rule) bool {
-	return r != nil && t.rejected.Services[r.Service] != nil
+	return r != nil && (t.rejected.Services[r.Service] != nil || tooMany(r) != nil)
 }
 
 func lookup(r *rules.Ruleset, at rules.Frontend) *rules.Rule {
@@ -218,7 +222,26 @@ func (p *Proxier) repair(ctx context.Context, f Family, r *rules.Ruleset) error 
 		return err
 	}
 	a := applier{p.kernel, f, &t.rejected}
-	return a.apply(ctx, repair(f, s, all))
+	size := 0
+	for id := range s.elements {
+		size += len(s.elements[id])
+	}
+	groups := repair(f, s, all)
+	for i := range groups {
+		size += len(groups[i].come) - len(groups[i].gone)
+	}
+	t.size.Store(int64(size))
+	return a.apply(ctx, groups)
+}
+
+// Sizes returns how many elements stand in the kernel, as of the last Sync. Any
+// goroutine may call it at any time.
+func (p *Proxier) Sizes() map[string]int {
+	n := int64(0)
+	for _, t := range p.families {
+		n += t.size.Load()
+	}
+	return map[string]int{"elements": int(n)}
 }
 
 // feasible returns the rules of a family that can be carried out.

@@ -47,19 +47,20 @@ const endsText = `
 
 // stagesText has the chains between the entry and the classes that serve, once
 // for addresses and once for node ports. Where a map has no answer, the packet
-// came between two changes: a slot that is gone becomes the first one.
+// came between two changes: a slot that is gone becomes the first one, and all
+// else is dropped, so that the client's next try finds things as they are.
 const stagesText = `
 	chain translate-NODE {
 		dnat IP to KEY . meta priority map @endpoints
 		meta priority set 0
 		dnat IP to KEY . meta priority map @endpoints
-		goto refused
+		drop
 	}
 	chain translate-outside-NODE {
 		dnat IP to KEY . meta priority map @endpoints
 		meta priority set 0:8000
 		dnat IP to KEY . meta priority map @endpoints
-		goto refused
+		drop
 	}
 	chain inside-NODE {
 		meta priority set KEY map @inside meta priority vmap @dispatch
@@ -113,6 +114,7 @@ const (
 	nodeText = `
 	chain nodeports {
 		IP daddr LOOPBACK return
+		IP daddr LINKLOCAL return
 		WHERE fib daddr type local meta priority set KEY map @frontends goto frontend-NODE
 	}
 `
@@ -220,7 +222,7 @@ const stickyText = `		meta priority set CLIENT map @affinity
 		update @affinity { CLIENT timeout TIME : meta priority }
 		dnat IP to KEY . meta priority map @sticky
 		meta priority set FIRST meta priority set KEY . meta priority map @picks dnat IP to KEY . meta priority map @sticky
-		goto refused
+		drop
 `
 
 // mark returns the bit that connections of a class are marked with; 0 for none.
