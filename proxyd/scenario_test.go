@@ -30,7 +30,8 @@ var update = flag.Bool("update", false, "write what the scenarios of testdata/sc
 //	packets.txt   what becomes of packets, at the node of --hostname-override
 //	              unless a line names another one
 //	iptables.txt  what "proxyd render" prints at that node
-//	nft.txt       the same for --proxy-mode=nftables
+//	nft.txt       the same for --proxy-mode=nftables; without what is always
+//	              there, unless there are no rules at all
 //
 // The packets are traced over the rules, and over both texts.
 func TestScenarios(t *testing.T) {
@@ -184,8 +185,13 @@ func (s *scenario) check(t *testing.T) {
 		trace func(*testing.T, string, *policy, scenarioPacket) string
 	}{
 		{IPTables, "iptables.txt", traceIPTables},
+		{NFTables, "nft.txt", traceNFT},
 	} {
-		if got := s.render(t, mode.mode, ""); *update {
+		got := s.render(t, mode.mode, "")
+		if mode.mode == NFTables && s.snapshot.Count(registry.KindService) > 0 {
+			got = s.beyond(t, got)
+		}
+		if *update {
 			s.set(mode.file, got)
 		} else if diff := cmp.Diff(s.file(mode.file), got); diff != "" {
 			t.Errorf("%s (-want +got; -update writes it):\n%s", mode.file, diff)
@@ -229,6 +235,26 @@ func (s *scenario) render(t *testing.T, mode Mode, node string) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// beyond returns what nft's text has beyond that for a registry without
+// services.
+func (s *scenario) beyond(t *testing.T, text string) string {
+	t.Helper()
+	empty := *s
+	empty.snapshot = &registry.Snapshot{}
+	divide := func(text string) (comments, v4, v6 string) {
+		i4, i6 := strings.Index(text, "table ip "), strings.Index(text, "table ip6 ")
+		return text[:i4], text[i4:i6], text[i6:]
+	}
+	_, common4, common6 := divide(empty.render(t, NFTables, ""))
+	comments, v4, v6 := divide(text)
+	v4, ok4 := strings.CutPrefix(v4, common4)
+	v6, ok6 := strings.CutPrefix(v6, common6)
+	if !ok4 || !ok6 {
+		t.Fatalf("nft's text doesn't begin with what is always there: %s", text)
+	}
+	return comments + v4 + v6
 }
 
 // verdictText returns a verdict as packets.txt has it.

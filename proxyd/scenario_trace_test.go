@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/svcreg/svcreg/proxyd/iptables"
+	"github.com/svcreg/svcreg/proxyd/nftables/nfttest"
 	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
@@ -75,6 +76,36 @@ func traceIPTables(t *testing.T, text string, policy *policy, p scenarioPacket) 
 		case o.How == "drop":
 			one.fate = rules.Dropped
 		case o.Refused:
+			one.fate = rules.Refused
+		case o.To == to:
+			one.fate = rules.Passed
+		}
+		all = append(all, one)
+	}
+	return outcomesText(all)
+}
+
+// traceNFT traces a packet over what nft would be given.
+func traceNFT(t *testing.T, text string, policy *policy, p scenarioPacket) string {
+	t.Helper()
+	ruleset, err := nfttest.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := netip.AddrPortFrom(p.to.Addr, p.to.Port)
+	outcomes, err := ruleset.Trace(nfttest.Packet{
+		From: p.from, To: to, Protocol: strings.ToLower(string(p.to.Protocol)), Local: isLocal(policy, p.from), NodeAddrs: policy.NodeAddrs,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []outcome
+	for o, probability := range outcomes {
+		one := outcome{o.To, rules.Sent, o.Masqueraded, probability}
+		switch {
+		case o.Refused == "drop":
+			one.fate = rules.Dropped
+		case o.Refused != "":
 			one.fate = rules.Refused
 		case o.To == to:
 			one.fate = rules.Passed

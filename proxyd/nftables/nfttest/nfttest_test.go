@@ -39,9 +39,13 @@ const services = `
 
 // TestTrace compares what becomes of packets by the text with what becomes of
 // them by the rules, for every frontend and many clients.
-func TestTrace(t *testing.T) {
+func TestTrace(t *testing.T) { eachPolicy(t, compareAll) }
+
+var here = []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8::1")}
+
+// eachPolicy does something with the rules of all services, and their text.
+func eachPolicy(t *testing.T, do func(*testing.T, *rules.Ruleset, string)) {
 	s := registrytest.Snapshot(t, services)
-	here := []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8::1")}
 	networks := func(texts ...string) (all []netip.Prefix) {
 		for _, text := range texts {
 			all = append(all, netip.MustParsePrefix(text))
@@ -59,22 +63,27 @@ func TestTrace(t *testing.T) {
 			if err := nftables.Render(&text, compiled, nftables.Config{ClusterCIDRs: policy.ClusterCIDRs, MasqueradeAll: policy.MasqueradeAll}); err != nil {
 				t.Fatal(err)
 			}
-			parsed, err := Parse(text.String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, to := range frontends(compiled, here) {
-				for _, from := range []string{"203.0.113.9", "10.1.9.9", "10.1.9.16", "10.1.0.1", "10.1.0.2", "198.51.100.1", "127.0.0.1", "fd01::1", "2001:db8::99"} {
-					compare(t, compiled, parsed, netip.MustParseAddr(from), to, here)
-				}
-			}
+			do(t, compiled, text.String())
 		})
+	}
+}
+
+func compareAll(t *testing.T, compiled *rules.Ruleset, text string) {
+	t.Helper()
+	parsed, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range frontends(compiled) {
+		for _, from := range []string{"203.0.113.9", "10.1.9.9", "10.1.9.16", "10.1.0.1", "10.1.0.2", "198.51.100.1", "127.0.0.1", "fd01::1", "2001:db8::99"} {
+			compare(t, compiled, parsed, netip.MustParseAddr(from), to)
+		}
 	}
 }
 
 // frontends returns those of all rules, node ports at the node's addresses, and
 // some that are nobody's.
-func frontends(r *rules.Ruleset, here []netip.Addr) []rules.Frontend {
+func frontends(r *rules.Ruleset) []rules.Frontend {
 	var all []rules.Frontend
 	for rule := range r.Rules() {
 		f := rule.Frontend
@@ -90,7 +99,7 @@ func frontends(r *rules.Ruleset, here []netip.Addr) []rules.Frontend {
 	return append(all, rules.Frontend{Addr: netip.MustParseAddr("198.51.100.2"), Protocol: registry.TCP, Port: 30080})
 }
 
-func compare(t *testing.T, r *rules.Ruleset, parsed *Ruleset, from netip.Addr, to rules.Frontend, here []netip.Addr) {
+func compare(t *testing.T, r *rules.Ruleset, parsed *Ruleset, from netip.Addr, to rules.Frontend) {
 	t.Helper()
 	if from.Is4() != to.Addr.Is4() || from.IsLoopback() && to.IsNodePort() {
 		return
@@ -119,7 +128,7 @@ func expected(v *rules.Verdict, to netip.AddrPort) map[string]int {
 	for _, hop := range v.To {
 		all[Outcome{To: hop.AddrPort, Masqueraded: hop.Masqueraded}] = float64(hop.Weight) / float64(target.Slots())
 	}
-	refusal := "icmp port-unreachable"
+	refusal := "port-unreachable"
 	if v.Rule.Protocol == registry.TCP {
 		refusal = "tcp reset"
 	}
@@ -195,23 +204,27 @@ table ip a { # handle 1
 	chain second {
 		ip daddr 10.0.0.2 return
 		ip daddr 10.0.0.3 return
+		reject with tcp reset
 		ip daddr 10.0.0.4 reject with icmp admin-prohibited
+		reject
 	}
 }
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct{ from, to, want string }{
-		{"10.0.0.9", "10.0.0.2", ""},
-		{"10.9.0.9", "10.0.0.2", ""},
-		{"10.9.0.10", "10.0.0.2", "drop"},
-		{"10.8.0.1", "10.0.0.2", "drop"},
-		{"10.8.0.1", "10.0.0.3", ""},
-		{"10.0.0.9", "10.0.0.4", "icmp admin-prohibited"},
+	for _, tt := range []struct{ from, to, protocol, want string }{
+		{"10.0.0.9", "10.0.0.2", "tcp", ""},
+		{"10.9.0.9", "10.0.0.2", "tcp", ""},
+		{"10.9.0.10", "10.0.0.2", "tcp", "drop"},
+		{"10.8.0.1", "10.0.0.2", "tcp", "drop"},
+		{"10.8.0.1", "10.0.0.3", "tcp", ""},
+		{"10.0.0.9", "10.0.0.4", "tcp", "tcp reset"},
+		{"10.0.0.9", "10.0.0.4", "udp", "icmp admin-prohibited"},
+		{"10.0.0.9", "10.0.0.5", "udp", "port-unreachable"},
 	} {
 		to := netip.AddrPortFrom(netip.MustParseAddr(tt.to), 80)
-		got, err := r.Trace(Packet{From: netip.MustParseAddr(tt.from), To: to, Protocol: "tcp"})
+		got, err := r.Trace(Packet{From: netip.MustParseAddr(tt.from), To: to, Protocol: tt.protocol})
 		if diff := cmp.Diff(texts(map[Outcome]float64{{To: to, Refused: tt.want}: 1}), texts(got)); diff != "" || err != nil {
 			t.Errorf("from %s to %s: %v (-want +got):\n%s", tt.from, tt.to, err, diff)
 		}

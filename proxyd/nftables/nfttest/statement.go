@@ -24,7 +24,7 @@ func (w *walk) statement(p *parser, f *flight) bool {
 	case "drop":
 		f.verdict, f.refused = ended, "drop"
 	case "reject":
-		f.verdict, f.refused = ended, strings.TrimPrefix(strings.Join(p.words[1:], " "), "with ")
+		return w.reject(p, f)
 	case "masquerade":
 		f.verdict, f.masqueraded = ended, true
 	case "dnat":
@@ -39,6 +39,21 @@ func (w *walk) statement(p *parser, f *flight) bool {
 	default:
 		return w.metaOrMatch(p, f)
 	}
+	return true
+}
+
+// reject carries out "reject [with HOW]". Only TCP is answered with a reset; nft
+// prints no condition for that.
+func (w *walk) reject(p *parser, f *flight) bool {
+	how := strings.TrimPrefix(strings.Join(p.words[1:], " "), "with ")
+	p.words = nil
+	switch {
+	case how == "tcp reset" && f.Protocol != "tcp":
+		return false
+	case how == "" || strings.HasSuffix(how, " port-unreachable"):
+		how = "port-unreachable"
+	}
+	f.verdict, f.refused = ended, how
 	return true
 }
 
@@ -186,8 +201,11 @@ func (w *walk) field(p *parser, f *flight) string {
 }
 
 // number reads a number: decimal, hexadecimal, or in two halves as classes of
-// traffic control are written, "1b:0".
+// traffic control are written, "1b:0". Class zero is called "none".
 func number(text string) (uint32, bool) {
+	if text == "none" {
+		return 0, true
+	}
 	if high, low, ok := strings.Cut(text, ":"); ok {
 		h, err1 := strconv.ParseUint(high, 16, 16)
 		l, err2 := strconv.ParseUint(low, 16, 16)

@@ -24,8 +24,8 @@ type Packet struct {
 type Outcome struct {
 	// To is where the packet goes, translated or not.
 	To netip.AddrPort
-	// Refused is how it is answered instead, as "tcp reset"; "drop" is not at
-	// all.
+	// Refused is how it is answered instead: "tcp reset", "port-unreachable" or
+	// what else follows "reject with"; "drop" is not at all.
 	Refused string
 	// Masqueraded says that its source becomes the node.
 	Masqueraded bool
