@@ -45,7 +45,7 @@ type options struct {
 var (
 	full = measure.Settings{
 		Rounds: 3, Bouts: 40, FlowTime: 5 * time.Millisecond, ConnectBouts: 10, ConnectTime: 100 * time.Millisecond, Changes: 20,
-		Settle: time.Second, Starts: 3, Idle: 30 * time.Second, Samples: 200, BusyTime: 20 * time.Second, BusyRate: 100,
+		Settle: 300 * time.Millisecond, Starts: 3, Idle: 30 * time.Second, Samples: 200, BusyTime: 20 * time.Second, BusyRate: 100,
 	}
 	quick = measure.Settings{
 		Rounds: 1, Bouts: 2, FlowTime: 2 * time.Millisecond, ConnectBouts: 1, ConnectTime: 5 * time.Millisecond, Changes: 2,
@@ -105,7 +105,7 @@ func (o *options) defineSettings(flags *flag.FlagSet) {
 	flags.IntVar(&s.ConnectBouts, "connect-bouts", s.ConnectBouts, "how often connections are measured in a round")
 	flags.DurationVar(&s.ConnectTime, "connect-time", s.ConnectTime, "for how long each time")
 	flags.IntVar(&s.Changes, "changes", s.Changes, "how many changes to the kernel are timed in a round, at most")
-	flags.DurationVar(&s.Settle, "settle", s.Settle, "the pause before a look at memory")
+	flags.DurationVar(&s.Settle, "settle", s.Settle, "the pause between two looks at the memory of the kernel, until it stays the same")
 	flags.IntVar(&s.Starts, "starts", s.Starts, "how often each proxyd is started")
 	flags.DurationVar(&s.Idle, "idle", s.Idle, "how long an idle proxyd is watched")
 	flags.IntVar(&s.Samples, "samples", s.Samples, "how many changes are timed end to end while nothing else goes on")

@@ -68,9 +68,10 @@ func (m *Measurer) daemon(ctx context.Context, n *node, s shape.Shape, all bool)
 	return m.endToEnd(ctx, n, p, s)
 }
 
-// usage measures what a proxyd uses that has nothing to do.
+// usage measures what a proxyd uses that has nothing to do. What is left to do
+// after its start has a while to be done.
 func (m *Measurer) usage(ctx context.Context, n *node, p *process.Process, s shape.Shape) error {
-	if err := sleep(ctx, m.Settings.Settle); err != nil {
+	if err := sleep(ctx, m.Settings.Idle/5); err != nil {
 		return err
 	}
 	before, err := p.CPU()

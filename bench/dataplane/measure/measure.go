@@ -25,7 +25,7 @@ type Settings struct {
 	ConnectBouts int
 	ConnectTime  time.Duration
 	Changes      int           // to the kernel in a round; fewer where they are slow
-	Settle       time.Duration // before a look at memory
+	Settle       time.Duration // between two looks at the memory of the kernel
 	Starts       int           // of each daemon
 	Idle         time.Duration // of a daemon
 	Samples      int           // changes that are timed with nothing else going on; fewer where they are slow
