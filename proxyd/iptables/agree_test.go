@@ -90,8 +90,37 @@ func withoutHow(outcomes map[Outcome]float64) map[Outcome]float64 {
 	return all
 }
 
-// Where the node's own address has a frontend of its own, no node port takes
-// its packets, and it takes no other's.
+// Where an address of the node has a frontend of its own, no node port takes its
+// packets, not even those that the frontend refuses.
+func TestOwnAddressComesBeforeNodePort(t *testing.T) {
+	taken := node4 + ":30080"
+	nodePort := service{name: "b", portals: []string{"10.0.0.2"}, backends: []string{"10.1.0.1"}, ports: nodePorts(30080)}
+	port := []registry.Port{{Protocol: registry.TCP, Port: 30080, TargetPort: "8080"}}
+	for _, tt := range []struct {
+		name string
+		own  service
+		want map[Outcome]float64
+	}{
+		{"served", service{publics: []string{node4}, backends: []string{"10.1.0.9"}}, even(masqueradedTo("10.1.0.9:8080"))},
+		{"refused", service{publics: []string{node4}}, even(refusedWith(taken, "tcp-reset"))},
+		{"not admitted", service{balanced: []string{node4}, backends: []string{"10.1.0.9"}, sources: []string{"198.51.100.0/24"}}, even(refusedWith(taken, "drop"))},
+		{"served elsewhere", service{publics: []string{node4}, backends: []string{"10.1.0.9@there"}, externalLocal: true}, even(refusedWith(taken, "drop"))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.own.name, tt.own.ports = "own", port
+			n := newNode(t, Config{ClusterCIDRs: pods}, nodePort, tt.own)
+			if diff := cmp.Diff(tt.want, n.kernel.Trace(packet("203.0.113.9", taken, registry.TCP)), roughly); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(even(masqueradedTo("10.1.0.1:8080")), n.kernel.Trace(packet("203.0.113.9", "10.1.1.1:30080", registry.TCP)), roughly); diff != "" {
+				t.Errorf("at another address (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Node ports are open at the addresses that were named; never at loopback and
+// link-local ones.
 func TestNodePortAddresses(t *testing.T) {
 	s := service{name: "a", portals: []string{"10.0.0.1", "fd00::1"}, backends: []string{"10.1.0.1", "fd01::1"}, ports: nodePorts(30080)}
 	empty := service{name: "b", portals: []string{"10.0.0.2", "fd00::2"}, ports: nodePorts(30081)}

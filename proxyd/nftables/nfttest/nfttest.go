@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -241,7 +240,7 @@ func canonical(text string) string {
 		return a.String()
 	}
 	if n, ok := number(text); ok {
-		return strconv.FormatUint(uint64(n), 10)
+		return fmt.Sprint(n)
 	}
 	return text
 }
