@@ -134,10 +134,10 @@ func (f *follower) wait() {
 	}
 }
 
-// inherit answers from the snapshot of another instance, if that follows the
-// same registry.
+// inherit answers from the snapshot of another instance, if there is one that
+// has any. It follows the same registry: its metrics have the same labels.
 func (f *follower) inherit(before *follower) bool {
-	if before == nil || !before.options.sameRegistry(f.options) {
+	if before == nil {
 		return false
 	}
 	known := before.stanza.index.Load()

@@ -28,7 +28,8 @@ func (w where) labels(more ...string) []string {
 }
 
 // runningFollowers are those at work, one for each stanza: while CoreDNS
-// reloads there are two for a moment, and the newer one counts. It is a prometheus.Collector.
+// reloads there are two for a moment, and the newer one counts. It is a
+// prometheus.Collector.
 type runningFollowers struct {
 	mu      sync.Mutex
 	all     map[where]*follower

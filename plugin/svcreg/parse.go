@@ -273,12 +273,7 @@ func (o *options) registry() string { return o.etcd.Endpoints[0] + o.layout.Pref
 // same reports whether two stanzas can't be told apart: they follow one
 // registry, and for the same zones.
 func (o *options) same(other *options) bool {
-	return o.sameRegistry(other) && slices.Equal(o.zones, other.zones)
-}
-
-// sameRegistry reports whether two stanzas follow one registry.
-func (o *options) sameRegistry(other *options) bool {
-	return o.layout == other.layout && slices.Equal(o.etcd.Endpoints, other.etcd.Endpoints)
+	return o.layout == other.layout && slices.Equal(o.etcd.Endpoints, other.etcd.Endpoints) && slices.Equal(o.zones, other.zones)
 }
 
 // one returns a property's only argument.
