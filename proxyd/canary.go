@@ -7,7 +7,7 @@ import (
 
 const (
 	// canaryPeriod is how often the loop looks whether others changed rules.
-	canaryPeriod = 250 * time.Millisecond
+	canaryPeriod = 400 * time.Millisecond
 	// foreignPause is about how soon all is compared after others changed
 	// something, though at first sight all is there.
 	foreignPause = 10 * time.Second

@@ -75,6 +75,7 @@ func newProgram(ctx context.Context, c Config) (_ *program, err error) {
 	if p.loop, err = newLoop(&c, inbox, metrics, p.told, h.healthy); err != nil {
 		return p, err
 	}
+	metrics.holds(p.loop.kernel)
 	latency, name := p.loop.latency, p.loop.policy.NodeName
 	notify := func(s *registry.Snapshot, changes *registry.Changes) {
 		latency.notify(s)
