@@ -16,19 +16,20 @@ import (
 
 // What others do to the rules is repaired before anybody has to wait for long.
 func TestForeignChangesAreRepaired(t *testing.T) {
-	for _, backend := range []string{"nft", "legacy"} {
-		t.Run(backend, func(t *testing.T) {
+	for _, tt := range []struct {
+		mode  string
+		deeds []string
+	}{
+		{"--iptables-backend=nft", []string{"iptables-nft -t nat -F", "iptables-nft -t nat -D PREROUTING -j SVCREG-SERVICES", "nft flush ruleset"}},
+		{"--iptables-backend=legacy", []string{"iptables-legacy -t nat -F", "iptables-legacy -t nat -F SVCREG-SERVICES"}},
+		{"--proxy-mode=nftables", []string{"nft flush ruleset", "nft delete table ip svcreg", "nft flush table ip svcreg"}},
+	} {
+		t.Run(tt.mode, func(t *testing.T) {
 			f := newFleet(t)
-			f.start("--iptables-backend=" + backend)
+			f.start(tt.mode)
 			f.reaches(f.client, "tcp", portal, "one")
-			for _, deed := range []string{
-				"iptables-BACKEND -t nat -F", "iptables-BACKEND -t nat -D PREROUTING -j SVCREG-SERVICES",
-				"iptables-BACKEND -t nat -F SVCREG-SERVICES", "nft flush ruleset",
-			} {
-				if strings.HasPrefix(deed, "nft") && backend != "nft" {
-					continue
-				}
-				f.repairs(strings.Fields(strings.ReplaceAll(deed, "BACKEND", backend))...)
+			for _, deed := range tt.deeds {
+				f.repairs(strings.Fields(deed)...)
 			}
 		})
 	}
