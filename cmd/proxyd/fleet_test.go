@@ -56,8 +56,8 @@ func newFleet(t *testing.T) *fleet {
 	f.put("/registry/servicecidrs/portals", `{"kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1",
 		"metadata": {"name": "portals"}, "spec": {"cidrs": ["10.0.0.0/16"]}}`)
 	f.put("/registry/services/specs/default/web", `{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web"},
-		"spec": {"clusterIP": "10.0.0.80", "externalIPs": ["10.1.0.1"], "ports": [
-			{"name": "t", "protocol": "TCP", "port": 80}, {"name": "u", "protocol": "UDP", "port": 80}]}}`)
+		"spec": {"type": "NodePort", "clusterIP": "10.0.0.80", "externalIPs": ["10.1.0.1"], "ports": [
+			{"name": "t", "protocol": "TCP", "port": 80, "nodePort": 30080}, {"name": "u", "protocol": "UDP", "port": 80, "nodePort": 30080}]}}`)
 	f.endpoints("one")
 	return f
 }

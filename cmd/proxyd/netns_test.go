@@ -25,6 +25,10 @@ func TestServicesAreReached(t *testing.T) {
 	f.reaches(f.client, "udp", portal, "one")
 	f.reaches(f.node, "tcp", portal, "one")
 	f.reaches(f.client, "tcp", "10.1.0.1:80", "one") // an address of the node
+	for _, network := range []string{"tcp", "udp"} {
+		f.reaches(f.client, network, "10.1.2.1:30080", "one") // its node port
+		f.reaches(f.node, network, "10.1.0.1:30080", "one")
+	}
 
 	flow, err := f.client.Dial(t.Context(), "udp", portal)
 	if err != nil {

@@ -40,7 +40,7 @@ func (p *Proxier) Intact(ctx context.Context) (bool, error) {
 			return false, fmt.Errorf("%v: look whether our rules stand: %w", family, err)
 		}
 		if err != nil {
-			return false, nil
+			return false, nil //nolint:nilerr // the refusal is the answer
 		}
 	}
 	return true, nil

@@ -3,18 +3,23 @@
 //
 // # Shape
 //
-// The frontends of a family stand in a prefix tree of chains. Each chain
-// handles all frontends inside one prefix, and its name says which: whatever
-// shape the tree has, a chain's content is a function of the frontends inside
-// its prefix and of nothing else. So a change rewrites a chain or two, new
+// The frontends of a family stand in a prefix tree of chains: by address, and
+// where one address has many, by protocol and port. Each chain handles all
+// frontends inside one prefix, and its name says which: whatever shape the tree
+// has, a chain's content is a function of the frontends inside its prefix and of
+// nothing else. So a change rewrites a chain or two, new
 // chains can be written before those that lead to them, and at every moment
 // each chain is right, as of before the change or after it. A packet passes a
 // match or two for each level of the tree, however many services there are.
 //
-// Table nat holds the tree that translates, behind SVCREG-SERVICES; table
-// filter holds a second one, of the frontends without backends, behind
-// SVCREG-REFUSE. SVCREG-POSTROUTING masquerades where replies would otherwise
-// miss this node.
+// Table nat holds the trees that translate, behind SVCREG-SERVICES: one of the
+// frontends with an address, and for packets to the node that none of those took,
+// one of the node ports, behind SVCREG-NODEPORTS. A frontend that tells its
+// clients apart has chains of its own: who may connect, who comes from outside.
+// Table filter holds such trees for what nat leaves as it is: connections to
+// frontends without backends, or from those who may not connect, are refused or
+// dropped behind SVCREG-REFUSE. SVCREG-POSTROUTING masquerades where replies
+// would otherwise miss this node.
 //
 // # Manners
 //
