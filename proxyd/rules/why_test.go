@@ -39,6 +39,9 @@ func TestVerdictEndpoints(t *testing.T) {
 		{"of all nodes, for the node itself", service("a", "type: NodePort, externalTrafficPolicy: Local, ports: [{port: 80, nodePort: 30080}]") +
 			slices(located("10.1.0.1", "n1", "", ready), located("10.1.0.2", "n2", "", ready)),
 			"198.51.100.1:30080", "127.0.0.1", []string{"10.1.0.1:8080 gets it", "10.1.0.2:8080 gets it"}},
+		{"of all nodes, where only portal IPs are Local", service("a", "type: NodePort, internalTrafficPolicy: Local, trafficDistribution: PreferClose, ports: [{port: 80, nodePort: 30080}]") +
+			slices(located("10.1.0.2", "n2", "z1", ready), located("10.1.0.3", "n3", "z3", ready)),
+			"198.51.100.1:30080", "203.0.113.9", []string{"10.1.0.2:8080 gets it", "10.1.0.3:8080: others are nearer"}},
 		{"one rests", weighted("10.1.0.2=0", port80) + endpoints("a", "{port: 8080}", "10.1.0.1", "10.1.0.2", "fd01::1"), "10.0.0.1:80", "10.1.9.9",
 			[]string{"10.1.0.1:8080 gets it", "10.1.0.2:8080: its weight is 0", "[fd01::1]:8080: it is of the other address family"}},
 		{"the last resort", weighted("10.1.0.2=0", port80) + slices(located("10.1.0.1", "", "", away), located("10.1.0.2", "", "", away)), "10.0.0.1:80", "10.1.9.9",
