@@ -92,8 +92,16 @@ func TestRepairsThatDoNotHelp(t *testing.T) {
 		w.kernel.mu.Lock()
 		w.kernel.stuck = false
 		w.kernel.mu.Unlock()
-		w.pass(2 * maxPause)
+		w.pass(3 * maxPause)
 		w.kernel.took()
+		for range 3 { // each finds them whole again
+			w.kernel.foreign(true)
+			w.pass(time.Second)
+			if calls := w.kernel.took(); len(calls) != 1 || !calls[0].Full {
+				t.Errorf("syncs %v, want one within a second once they help", calls)
+			}
+			w.pass(time.Second)
+		}
 		w.kernel.foreign(true)
 		w.pass(time.Second)
 		if calls := w.kernel.took(); len(calls) != 1 || !calls[0].Full {

@@ -204,7 +204,7 @@ func TestNothingWaitsForFlows(t *testing.T) {
 		if n := len(w.kernel.took()); n != 11 {
 			t.Errorf("%d syncs while flows were looked at, want 11", n)
 		}
-		w.pass(10 * time.Second)
+		w.pass(6 * time.Second) // and not only with the next look at sockets
 		w.deletes("both", "10.0.0.53:80 10.1.0.3:8080", "10.0.0.53:80 10.1.0.2:8080")
 		if looks != 2 {
 			t.Errorf("looked %d times, want twice", looks)

@@ -76,14 +76,11 @@ func (b *inbox) take() news {
 	return n
 }
 
-// done says that all that was taken stands in the kernel now. It returns when
-// the oldest of it arrived; the zero time if nothing had been taken.
-func (b *inbox) done() time.Time {
+// done says that all that was taken stands in the kernel now.
+func (b *inbox) done() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	taken := b.taken
 	b.taken = time.Time{}
-	return taken
 }
 
 // waiting returns when the oldest change arrived that the kernel lacks, and
