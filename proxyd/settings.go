@@ -40,7 +40,7 @@ func (c *Config) Settings() []Setting {
 		{Name: "public-ip-ranges", Usage: "where publicIPs may be, separated by commas; by default only the node's own addresses", Value: list[netip.Prefix]{&c.PublicIPRanges, network, "CIDRs"}},
 		{Name: "nodeport-addresses", Usage: "networks of the node's addresses that take node ports, separated by commas; by default all addresses but loopback and link-local ones", Value: list[netip.Prefix]{&c.NodePortAddrs, network, "CIDRs"}},
 		{Name: "hostname-override", Usage: "this node's name in the registry, by default the host's: which endpoints are its own", Value: (*word)(&c.NodeName)},
-		{Name: "node-zone", Usage: "this node's zone, for services that prefer endpoints nearby", Value: (*word)(&c.NodeZone)},
+		{Name: "node-zone", Usage: "this node's zone, for services that prefer endpoints nearby; by default that of its Node in the registry", Value: (*word)(&c.NodeZone)},
 		{Name: "min-sync-period", Usage: "how long a change waits for others to go with it", Value: (*period)(&c.MinSyncPeriod)},
 		{Name: "full-sync-period", Usage: "about how often everything is compared with the kernel", Value: (*period)(&c.FullSyncPeriod)},
 		{Name: "healthz-listen", Usage: "address of /healthz, /livez and /readyz; empty switches it off", Value: (*word)(&c.HealthzListen)},
