@@ -78,7 +78,7 @@ func (w *Watcher) list(ctx context.Context) (*listing, error) {
 // that it is never an old answer.
 func (w *Watcher) position(ctx context.Context) (history, error) {
 	first := w.ranges[0].from
-	page, err := w.page(ctx, keyRange{first, first + "\x00"}, 0)
+	page, err := w.page(ctx, keyRange{first, first + "\x00"}, 0, 1)
 	if err != nil {
 		return history{}, fmt.Errorf("ask etcd for its revision: %w", err)
 	}
@@ -135,17 +135,23 @@ func (w *Watcher) fetch(ctx context.Context, h history, pages chan<- []*mvccpb.K
 	return g.Wait()
 }
 
+// largestPage is how many times larger than the first page another one gets.
+const largestPage = 10
+
 // fetchRange sends the pages of one range. The next one is fetched while
-// others decode.
+// others decode. Pages grow with what there is, since for each of them etcd
+// goes over all the keys that are left, to count them.
 func (w *Watcher) fetchRange(ctx context.Context, r keyRange, h history, pages chan<- []*mvccpb.KeyValue) error {
+	read, size := int64(0), w.timing.pageSize
 	for more := true; more; {
-		page, err := w.page(ctx, r, h.revision)
+		page, err := w.page(ctx, r, h.revision, min(max(size, read/4), largestPage*size))
 		if err != nil {
 			return err
 		}
 		if page.Header.ClusterId != h.cluster {
 			return &otherClusterError{h.cluster, page.Header.ClusterId}
 		}
+		read += int64(len(page.Kvs))
 		if more = page.More && len(page.Kvs) > 0; more {
 			r.from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
 		}
@@ -164,12 +170,12 @@ const pageAttempts = 3
 
 // page reads one page of a range, at a revision or at the latest (0). The
 // members agree on it first, so that it is never an old one.
-func (w *Watcher) page(ctx context.Context, r keyRange, revision int64) (*clientv3.GetResponse, error) {
+func (w *Watcher) page(ctx context.Context, r keyRange, revision, limit int64) (*clientv3.GetResponse, error) {
 	patience := w.timing.page
 	for attempt := 1; ; attempt++ {
 		attemptCtx, cancel := context.WithTimeout(ctx, patience)
 		page, err := w.client.Get(attemptCtx, r.from,
-			clientv3.WithRange(r.to), clientv3.WithLimit(w.timing.pageSize), clientv3.WithRev(revision))
+			clientv3.WithRange(r.to), clientv3.WithLimit(limit), clientv3.WithRev(revision))
 		cancel()
 		if err == nil {
 			w.status.answered()

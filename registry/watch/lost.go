@@ -33,7 +33,7 @@ func (w *Watcher) checkLost(ctx context.Context, l *listing) error {
 		return nil
 	}
 	prefix := w.decoder.layout.Prefix()
-	page, err := w.page(ctx, keyRange{prefix + "/", prefix + "0"}, l.history.revision)
+	page, err := w.page(ctx, keyRange{prefix + "/", prefix + "0"}, l.history.revision, 1)
 	if err != nil {
 		return fmt.Errorf("look for keys below %s: %w", prefix, err)
 	}
