@@ -82,7 +82,7 @@ func DefaultConfig() Config {
 		RegistryPrefix:  codec.DefaultPrefix,
 		ProxyMode:       IPTables,
 		IPTablesBackend: "auto",
-		MinSyncPeriod:   5 * time.Millisecond,
+		MinSyncPeriod:   2 * time.Millisecond,
 		FullSyncPeriod:  10 * time.Minute,
 		HealthzListen:   "127.0.0.1:10256",
 		MetricsListen:   "127.0.0.1:10249",
