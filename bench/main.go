@@ -8,27 +8,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
+	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/report"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Run("bench", run) }
 
 // run does what the arguments say. Tables go to out, and what is going on to
 // progress.
@@ -37,28 +23,13 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	results, err := o.results(ctx, progress)
+	results, err := program.Results(ctx, o.from, progress, o.measure)
 	if err != nil {
 		return err
 	}
-	if err := write(o.out, results); err != nil {
+	if err := program.Write(o.out, "dns", results, report.Markdown(results), report.Chart(results)); err != nil {
 		return err
 	}
 	_, err = io.WriteString(out, report.Markdown(results))
 	return err
-}
-
-// results measures, or reads what was measured before.
-func (o options) results(ctx context.Context, progress io.Writer) (report.Results, error) {
-	if o.from != "" {
-		return read(o.from)
-	}
-	began := time.Now()
-	r, err := o.measure(ctx, func(format string, args ...any) {
-		fmt.Fprintf(progress, "%6.1fs  "+format+"\n", append([]any{time.Since(began).Seconds()}, args...)...)
-	})
-	if ctx.Err() != nil {
-		return r, fmt.Errorf("interrupted: %w", ctx.Err()) // and so much else failed
-	}
-	return r, err
 }

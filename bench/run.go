@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/coredns/coredns/coremain"
@@ -16,6 +14,7 @@ import (
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/lab"
 	"github.com/svcreg/svcreg/bench/measure"
+	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/report"
 )
 
@@ -78,19 +77,9 @@ func part[T any](ctx context.Context, o options, name string, wanted bool, into 
 
 // machine says where this is.
 func machine() report.Machine {
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // says nothing then
+	cpu, kernel := program.Machine()
 	return report.Machine{
-		CPU: cpuModel(), Cores: runtime.NumCPU(), Kernel: strings.TrimSpace(string(kernel)),
+		CPU: cpu, Cores: runtime.NumCPU(), Kernel: kernel,
 		Go: runtime.Version(), CoreDNS: coremain.CoreVersion,
 	}
-}
-
-func cpuModel() string {
-	info, _ := os.ReadFile("/proc/cpuinfo") // not known then
-	for line := range strings.Lines(string(info)) {
-		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }

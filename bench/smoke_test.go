@@ -16,6 +16,7 @@ import (
 
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/peers"
+	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/report"
 	"github.com/svcreg/svcreg/bench/show"
 )
@@ -55,7 +56,7 @@ func testQuick(t *testing.T, flags []string) {
 	if err := run(t.Context(), args, io.Discard, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	r, err := read(filepath.Join(out, "dns.json"))
+	r, err := program.Read[report.Results](filepath.Join(out, "dns.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

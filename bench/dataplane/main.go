@@ -11,26 +11,13 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/svcreg/svcreg/bench/dataplane/report"
+	"github.com/svcreg/svcreg/bench/program"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench-dataplane:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Run("bench-dataplane", run) }
 
 // run does what the arguments say. Tables go to out, and what is going on to
 // progress.
@@ -39,26 +26,11 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	results, err := o.results(ctx, progress)
+	results, err := program.Results(ctx, o.from, progress, o.measure)
 	if len(results.Figures) == 0 {
 		return err
 	}
 	// What was found until something went wrong is worth having, too.
 	_, writeErr := io.WriteString(out, report.Markdown(results))
-	return errors.Join(err, writeErr, write(o.out, results))
-}
-
-// results measures, or reads what was measured before.
-func (o options) results(ctx context.Context, progress io.Writer) (report.Results, error) {
-	if o.from != "" {
-		return read(o.from)
-	}
-	began := time.Now()
-	r, err := o.measure(ctx, func(format string, args ...any) {
-		fmt.Fprintf(progress, "%6.1fs  "+format+"\n", append([]any{time.Since(began).Seconds()}, args...)...)
-	})
-	if ctx.Err() != nil {
-		return r, fmt.Errorf("interrupted: %w", ctx.Err()) // and so much else failed
-	}
-	return r, err
+	return errors.Join(err, writeErr, program.Write(o.out, "dataplane", results, report.Markdown(results), report.Chart(results)))
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -17,6 +16,7 @@ import (
 	"github.com/svcreg/svcreg/bench/dataplane/report"
 	"github.com/svcreg/svcreg/bench/dataplane/services"
 	"github.com/svcreg/svcreg/bench/dataplane/shape"
+	"github.com/svcreg/svcreg/bench/program"
 )
 
 // measure runs the parts that were chosen. It returns what was found, also if
@@ -106,9 +106,9 @@ func (o options) crowd() *services.Fleet {
 
 // machine says where this is.
 func machine() report.Machine {
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease") // says nothing then
+	cpu, kernel := program.Machine()
 	return report.Machine{
-		CPU: cpuModel(), Cores: runtime.NumCPU(), Kernel: strings.TrimSpace(string(kernel)), Go: runtime.Version(),
+		CPU: cpu, Cores: runtime.NumCPU(), Kernel: kernel, Go: runtime.Version(),
 		IPTables: version("iptables"), NFTables: version("nft"),
 	}
 }
@@ -118,14 +118,4 @@ func version(name string) string {
 	out, _ := exec.CommandContext(context.Background(), name, "--version").Output() // says nothing then
 	first, _, _ := strings.Cut(string(out), "\n")
 	return first
-}
-
-func cpuModel() string {
-	info, _ := os.ReadFile("/proc/cpuinfo") // not known then
-	for line := range strings.Lines(string(info)) {
-		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }

@@ -71,8 +71,9 @@ func (m *Measurer) busy(ctx context.Context, n *node, p *process.Process, s shap
 }
 
 // probe swaps the endpoint of the probe, and returns how long it took from the
-// acknowledged write until a packet came to the new one. A pause that is never
-// the same comes first: what proxyd does now and then must not be in step.
+// acknowledged write until a packet came to the new one: no time where that was
+// faster. A pause that is never the same comes first: what proxyd does now and
+// then must not be in step.
 func (n *node) probe(ctx context.Context, p *process.Process) (time.Duration, error) {
 	if err := sleep(ctx, 20*time.Millisecond+rand.N(20*time.Millisecond)); err != nil { //nolint:gosec // no secret
 		return 0, err
@@ -86,7 +87,7 @@ func (n *node) probe(ctx context.Context, p *process.Process) (time.Duration, er
 	acknowledged := time.Now()
 	select {
 	case at := <-arrived:
-		return at.Sub(acknowledged), nil
+		return max(0, at.Sub(acknowledged)), nil
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-time.After(patience):
