@@ -128,7 +128,9 @@ func (e *Etcd) config() *embed.Config {
 	for _, adjust := range e.adjust {
 		adjust(c)
 	}
-	e.client = c.AdvertiseClientUrls[0]
+	if now := c.AdvertiseClientUrls[0]; now != e.client { // at the first start, if ever: others read it later
+		e.client = now
+	}
 	return c
 }
 
