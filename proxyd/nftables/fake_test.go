@@ -23,14 +23,18 @@ type fake struct {
 	scripts []string
 	reads   int
 	commits int
+	made    uint32 // transactions, of whomever
 	// errs are what the next commits fail with.
 	errs []error
+	// meanwhile is what somebody else does after each commit.
+	meanwhile func()
 	// refuses says which elements are refused.
 	refuses func(element) bool
 }
 
 func (k *fake) run(_ context.Context, script string) error {
 	k.scripts = append(k.scripts, script)
+	k.made++
 	if strings.Contains(script, "delete table") {
 		k.table = &standing{classes: map[class]bool{}}
 		for id := range k.table.elements {
@@ -63,7 +67,10 @@ func (k *fake) glance(Family) (*standing, error) {
 	return &s, nil
 }
 
+func (k *fake) generation() (uint32, error) { return k.made, nil }
+
 func (k *fake) sign(_ Family, version uint32) error {
+	k.made++
 	k.table.version = version
 	return nil
 }
@@ -98,6 +105,10 @@ func (k *fake) commit(_ Family, gone, come []element) error {
 	}
 	for _, e := range come {
 		k.table.elements[e.set][e.key+e.end] = e.value
+	}
+	k.made++
+	if k.meanwhile != nil {
+		k.meanwhile()
 	}
 	return nil
 }
@@ -139,7 +150,7 @@ func TestChanges(t *testing.T) {
 			p := newProxier(Config{}, stepwise, []Family{IPv4})
 			carryOut(t, p, old, nil)
 			reads := stepwise.reads
-			carryOut(t, p, now, differing(old, now))
+			carryOut(t, p, now, now.Differing(old))
 			if stepwise.reads != reads {
 				t.Errorf("from %d to %d: the kernel was read", i, j)
 			}
@@ -205,7 +216,7 @@ func TestRejected(t *testing.T) {
 	k.refuses = func(e element) bool { return strings.Contains(e.text(IPv4), "10.1.9.9") }
 	next := compiled(t, strings.Replace(all.String(), service("s6", "clusterIP: 10.0.0.7, "+ports, "10.1.1.2"), service("s6", "clusterIP: 10.0.0.7, "+ports, "10.1.9.9"), 1))
 	k.refuses = func(e element) bool { return strings.Contains(e.text(IPv4), "10.0.0.7 ") }
-	expect(p.Sync(t.Context(), next, differing(now, next), nil))
+	expect(p.Sync(t.Context(), next, next.Differing(now), nil))
 }
 
 // More slots than a class can have are refused with the service's name.
@@ -232,7 +243,7 @@ func TestTemporaryErrors(t *testing.T) {
 		p := newProxier(Config{}, k, []Family{IPv4})
 		carryOut(t, p, now, nil)
 		k.errs = []error{errno, errno}
-		carryOut(t, p, next, differing(now, next))
+		carryOut(t, p, next, next.Differing(now))
 		if got := k.texts(endpoints)[0]; !strings.Contains(got, "10.1.2.2") {
 			t.Errorf("%v: %s", errno, got)
 		}
@@ -264,9 +275,63 @@ func TestClasses(t *testing.T) {
 	made := len(k.scripts)
 	for _, step := range []struct{ n, scripts int }{{2, 0}, {builtSlots, 0}, {builtSlots + 1, 1}, {3, 1}, {builtSlots + 1, 1}} {
 		next := web(step.n)
-		carryOut(t, p, next, differing(last, next))
+		carryOut(t, p, next, next.Differing(last))
 		if last = next; len(k.scripts) != made+step.scripts {
 			t.Errorf("%d endpoints: %d scripts, want %d", step.n, len(k.scripts)-made, step.scripts)
+		}
+	}
+}
+
+// A full sync reads the kernel only if somebody else changed something since,
+// whenever that was, or if it isn't known what stands.
+func TestReads(t *testing.T) {
+	web := func(address string) *rules.Ruleset {
+		return compiled(t, service("a", "clusterIP: 10.0.0.1, "+ports, address)+service("b", "clusterIP: 10.0.0.2, "+ports, "10.1.1.2"))
+	}
+	all := []*rules.Ruleset{web("10.1.1.2"), web("10.1.2.2")}
+	k := &fake{}
+	p := newProxier(Config{}, k, []Family{IPv4})
+	tamper := func() { k.made++; clear(k.table.elements[endpoints]) }
+	for _, step := range []struct {
+		name  string
+		do    func()
+		now   int
+		reads int
+	}{
+		{"the first", func() {}, 0, 2}, // to find nothing, and then the new table
+		{"nothing changed", func() {}, 0, 0},
+		{"another policy's rules", func() {}, 1, 0},
+		{"after a change", func() { carryOut(t, p, all[0], all[0].Differing(all[1])) }, 0, 0},
+		{"somebody else changed something", tamper, 0, 1},
+		{"that is repaired", func() {}, 0, 0},
+		{"somebody else, then we", func() { tamper(); carryOut(t, p, all[1], all[1].Differing(all[0])) }, 1, 1},
+		{"somebody else right after us", func() {
+			k.meanwhile = func() { tamper(); k.meanwhile = nil }
+			carryOut(t, p, all[0], all[0].Differing(all[1]))
+		}, 0, 1},
+		{"somebody else within a full sync", func() {
+			k.meanwhile = func() { tamper(); k.meanwhile = nil }
+			carryOut(t, p, all[1], nil)
+		}, 1, 1},
+		{"after a failure", func() {
+			k.errs = []error{syscall.EPERM, syscall.EPERM}
+			if err := p.Sync(t.Context(), all[0], nil, nil); !errors.Is(err, syscall.EPERM) {
+				t.Errorf("error %v, want EPERM", err)
+			}
+			k.errs = nil
+		}, 0, 1},
+		{"the number comes round", func() { k.made = 0; k.made--; p.kernel.next = k.made; carryOut(t, p, all[1], nil); k.made++ }, 1, 0},
+	} {
+		step.do()
+		before := k.reads
+		carryOut(t, p, all[step.now], nil)
+		if k.reads != before+step.reads {
+			t.Errorf("%s: %d reads, want %d", step.name, k.reads-before, step.reads)
+		}
+		atOnce := &fake{}
+		carryOut(t, newProxier(Config{}, atOnce, []Family{IPv4}), all[step.now], nil)
+		if diff := cmp.Diff(atOnce.table.elements, k.table.elements); diff != "" {
+			t.Errorf("%s (-at once +here):\n%s", step.name, diff)
 		}
 	}
 }

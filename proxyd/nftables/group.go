@@ -51,7 +51,7 @@ func tooMany(r *rules.Rule) error {
 
 // change returns the way from a frontend's rule to the next one; nil stands for
 // none. Elements of hairpin are only added: others may share them, and one too
-// many does no harm until the next repair.
+// many does no harm until the next full sync.
 func change(old, now *rules.Rule) group {
 	var g group
 	before := map[slot]element{}
@@ -168,12 +168,49 @@ func hairpinGroups(s *standing, all []rules.Rule) []group {
 			g.gone = append(g.gone, element{set: hairpin, key: at})
 		}
 	}
-	var parts []group
+	return parts(g)
+}
+
+// parts splits a group that is no frontend's.
+func parts(g group) []group {
+	var all []group
 	for part := range slices.Chunk(g.gone, chunk) {
-		parts = append(parts, group{gone: part})
+		all = append(all, group{gone: part})
 	}
 	for part := range slices.Chunk(g.come, chunk) {
-		parts = append(parts, group{come: part})
+		all = append(all, group{come: part})
 	}
-	return parts
+	return all
+}
+
+// leaves notes which elements of hairpin a frontend doesn't ask for any more.
+func (t *table) leaves(before, now *rules.Rule) {
+	if before == nil {
+		return
+	}
+	if t.stale == nil {
+		t.stale = map[string]bool{}
+	}
+	hairpins(before, func(e element) { t.stale[e.key] = true })
+	if now != nil {
+		hairpins(now, func(e element) { delete(t.stale, e.key) })
+	}
+}
+
+// sweep returns the elements of hairpin that changes left, and nobody asks for.
+func (t *table) sweep(f Family, r *rules.Ruleset) group {
+	if len(t.stale) == 0 {
+		return group{}
+	}
+	for rule := range r.Rules() {
+		if f.has(rule.Addr) {
+			hairpins(&rule, func(e element) { delete(t.stale, e.key) })
+		}
+	}
+	var g group
+	for _, k := range slices.Sorted(maps.Keys(t.stale)) {
+		g.gone = append(g.gone, element{set: hairpin, key: k})
+	}
+	t.stale = nil
+	return g
 }

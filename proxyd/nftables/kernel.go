@@ -26,6 +26,9 @@ type kernel interface {
 	commit(f Family, gone, come []element) error
 	// sign notes what stands in a table, so that changes by others are known.
 	sign(f Family, version uint32) error
+	// generation returns a number that is the next one after each transaction,
+	// of whomever.
+	generation() (uint32, error)
 }
 
 // nftCommand is the program that chains are made with.

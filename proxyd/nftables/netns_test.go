@@ -96,26 +96,10 @@ func (f *fleet) try(full bool, manifests ...string) (err error) {
 	f.rules = rules.Compile(registrytest.Snapshot(f.t, strings.Join(manifests, "")), policyOf())
 	var changed []rules.Frontend
 	if !full {
-		changed = differing(old, f.rules)
+		changed = f.rules.Differing(old)
 	}
 	f.node.Do(func() { err = f.proxier.Sync(f.t.Context(), f.rules, changed, nil) })
 	return err
-}
-
-// differing returns the frontends whose rules differ; not nil.
-func differing(old, now *rules.Ruleset) []rules.Frontend {
-	changed := []rules.Frontend{}
-	for r := range now.Rules() {
-		if was, ok := old.Lookup(r.Frontend); !ok || !was.Equal(r) {
-			changed = append(changed, r.Frontend)
-		}
-	}
-	for r := range old.Rules() {
-		if _, ok := now.Lookup(r.Frontend); !ok {
-			changed = append(changed, r.Frontend)
-		}
-	}
-	return changed
 }
 
 // nft runs nft on the node.

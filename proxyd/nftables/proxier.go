@@ -17,7 +17,7 @@ import (
 // are for one goroutine at a time.
 type Proxier struct {
 	cfg      Config
-	kernel   kernel
+	kernel   *ledger
 	families map[Family]*table
 }
 
@@ -29,6 +29,8 @@ type table struct {
 	applied *rules.Ruleset
 	// classes are those that have a chain.
 	classes map[class]bool
+	// stale are the keys of hairpin that may be nobody's any more.
+	stale map[string]bool
 	// rejected are the services that were set aside, and why.
 	rejected rules.RejectedError
 }
@@ -51,7 +53,7 @@ func New(cfg Config) (*Proxier, error) {
 }
 
 func newProxier(cfg Config, k kernel, families []Family) *Proxier {
-	p := &Proxier{cfg, k, map[Family]*table{}}
+	p := &Proxier{cfg, &ledger{kernel: k}, map[Family]*table{}}
 	for _, f := range families {
 		p.families[f] = &table{version: version(f, cfg)}
 	}
@@ -60,17 +62,22 @@ func newProxier(cfg Config, k kernel, families []Family) *Proxier {
 
 // Sync makes the kernel do what a Ruleset says. Changed names the frontends
 // whose rules differ from those of the last Sync; nil means that anything may
-// differ, and that the kernel is read first and repaired. The networks of portal
-// IPs make no difference: each portal IP is known.
+// differ, and that the kernel is repaired: it is read first, unless nobody else has
+// changed any rules since it was. The networks of portal IPs make no difference:
+// each portal IP is known.
 //
 // Services whose elements the kernel refuses are set aside, the others carried
 // out, and the error is a *rules.RejectedError, until that changes. After any
 // other error the next Sync reads the kernel, whatever changed.
 func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, _ []netip.Prefix) error {
+	trusted := changed != nil || p.kernel.untouched()
+	if !trusted {
+		p.kernel.begin()
+	}
 	var rejected rules.RejectedError
 	var errs []error
 	for _, f := range slices.Sorted(maps.Keys(p.families)) {
-		if err := p.sync(ctx, f, r, changed); err != nil {
+		if err := p.sync(ctx, f, r, changed, trusted); err != nil {
 			errs = append(errs, fmt.Errorf("%v: %w", f, err))
 		}
 		for k, why := range p.families[f].rejected.Services {
@@ -86,10 +93,19 @@ func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Fr
 	return nil
 }
 
-func (p *Proxier) sync(ctx context.Context, f Family, r *rules.Ruleset, changed []rules.Frontend) error {
+// sync does what Sync does for one family. Trusted says that what was applied
+// stands.
+func (p *Proxier) sync(ctx context.Context, f Family, r *rules.Ruleset, changed []rules.Frontend, trusted bool) error {
 	t := p.families[f]
-	if t.applied != nil && changed != nil {
-		done, err := p.update(ctx, f, r, changed)
+	full := changed == nil
+	if full && len(t.rejected.Services) > 0 {
+		trusted = false // the kernel may take them by now
+	}
+	if trusted && t.applied != nil {
+		if full {
+			changed = r.Differing(t.applied)
+		}
+		done, err := p.update(ctx, f, r, changed, full)
 		if done || ctx.Err() != nil {
 			return err
 		}
@@ -100,17 +116,18 @@ func (p *Proxier) sync(ctx context.Context, f Family, r *rules.Ruleset, changed 
 	return p.reconcile(ctx, f, r)
 }
 
-// update carries out what changed. It reports false where that is not enough.
-func (p *Proxier) update(ctx context.Context, f Family, r *rules.Ruleset, changed []rules.Frontend) (done bool, err error) {
+// update carries out what changed, and clears away what changes left if that is
+// wanted. It reports false where that is not enough.
+func (p *Proxier) update(ctx context.Context, f Family, r *rules.Ruleset, changed []rules.Frontend, sweep bool) (done bool, err error) {
 	t := p.families[f]
-	old := t.applied
 	var all []rules.Rule
-	var gone, come []element
+	var groups []group
+	size := 0
 	for _, at := range changed {
 		if !f.has(at.Addr) {
 			continue
 		}
-		before, now := lookup(old, at), lookup(r, at)
+		before, now := lookup(t.applied, at), lookup(r, at)
 		if t.sideline(before) || t.sideline(now) {
 			return false, nil
 		}
@@ -118,19 +135,25 @@ func (p *Proxier) update(ctx context.Context, f Family, r *rules.Ruleset, change
 			all = append(all, *now)
 		}
 		g := change(before, now)
-		gone, come = append(gone, g.gone...), append(come, g.come...)
+		size += len(g.come) - len(g.gone)
+		groups = append(groups, g)
+		t.leaves(before, now)
+	}
+	if sweep {
+		swept := t.sweep(f, r)
+		size -= len(swept.gone)
+		groups = append(groups, parts(swept)...)
 	}
 	t.applied = nil // until it is known
 	if err := p.ensure(ctx, f, all); err != nil {
 		return false, err
 	}
-	if len(gone)+len(come) > 0 {
-		if err := p.kernel.commit(f, gone, come); err != nil {
-			return false, err
-		}
+	a := applier{p.kernel, f, &t.rejected}
+	if err := a.apply(ctx, groups); err != nil {
+		return false, err
 	}
 	t.applied = r
-	t.size.Add(int64(len(come) - len(gone)))
+	t.size.Add(int64(size))
 	return true, nil
 }
 
@@ -188,7 +211,7 @@ const (
 func (p *Proxier) reconcile(ctx context.Context, f Family, r *rules.Ruleset) (err error) {
 	t := p.families[f]
 	for range attempts {
-		t.applied, t.rejected = nil, rules.RejectedError{}
+		t.applied, t.rejected, t.stale = nil, rules.RejectedError{}, nil
 		if err = p.repair(ctx, f, r); err == nil {
 			t.applied = r
 			return nil

@@ -22,7 +22,13 @@ import (
 type spy struct {
 	kernel
 	scripts    int
+	reads      int
 	gone, come []element
+}
+
+func (s *spy) read(f Family) (*standing, error) {
+	s.reads++
+	return s.kernel.read(f)
 }
 
 func (s *spy) run(ctx context.Context, script string) error {
@@ -37,8 +43,8 @@ func (s *spy) commit(f Family, gone, come []element) error {
 
 // watch begins to count.
 func (f *fleet) watch() *spy {
-	s := &spy{kernel: f.proxier.kernel}
-	f.proxier.kernel = s
+	s := &spy{kernel: f.proxier.kernel.kernel}
+	f.proxier.kernel.kernel = s
 	return s
 }
 
@@ -82,6 +88,7 @@ func TestForeignChanges(t *testing.T) {
 	f := newFleet(t)
 	f.sync(true, everything()...)
 	want := f.fingerprints()
+	s := f.watch()
 	for name, script := range map[string][]string{
 		"all flushed":         {"flush ruleset"},
 		"a table deleted":     {"delete table ip svcreg"},
@@ -102,6 +109,12 @@ func TestForeignChanges(t *testing.T) {
 			if diff := cmp.Diff(want, f.fingerprints()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
+			read := s.reads
+			f.sync(true, everything()...)
+			if read == 0 || s.reads != read {
+				t.Errorf("%d reads to repair this, then %d more", read, s.reads-read)
+			}
+			s.reads = 0
 			f.check(f.pod, "TCP", "10.0.0.1:80")
 			f.check(f.far, "TCP", "192.0.2.2:80")
 		})

@@ -59,6 +59,26 @@ func (r *Ruleset) Update(s *registry.Snapshot, changes *registry.Changes) (*Rule
 	return &next, changed
 }
 
+// Differing returns the frontends whose rules differ from those of another
+// Ruleset, in no order; never nil.
+func (r *Ruleset) Differing(from *Ruleset) []Frontend {
+	changed := []Frontend{}
+	if r == from {
+		return changed
+	}
+	for at, c := range r.frontends.holders.All() {
+		if old := from.holder(at); old != c && !old.same(c) {
+			changed = append(changed, at.frontend())
+		}
+	}
+	for at := range from.frontends.holders.All() {
+		if r.holder(at) == nil {
+			changed = append(changed, at.frontend())
+		}
+	}
+	return changed
+}
+
 // edit lets put change the Ruleset in place, until done; nobody else may have
 // it so far.
 func (r *Ruleset) edit() {

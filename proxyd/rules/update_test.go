@@ -85,6 +85,13 @@ func TestUpdateIsCompile(t *testing.T) {
 			if diff := cmp.Diff(differing(r, updated), fmt.Sprint(changed)); diff != "" {
 				t.Fatalf("seed %d, revision %d: changed (-want +got):\n%s", seed, revision, diff)
 			}
+			for what, other := range map[string]*Ruleset{"updated": updated, "compiled": anew, "the same": r} {
+				found := other.Differing(r)
+				slices.SortFunc(found, Frontend.Compare)
+				if diff := cmp.Diff(differing(r, other), fmt.Sprint(found)); diff != "" {
+					t.Fatalf("seed %d, revision %d: differing, %s (-want +got):\n%s", seed, revision, what, diff)
+				}
+			}
 			s, r = next, updated
 		}
 	}
