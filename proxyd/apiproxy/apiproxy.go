@@ -1,0 +1,186 @@
+// Package apiproxy is the proxy path of an apiserver: clients from outside
+// reach a service, a pod or a node through a URL such as
+//
+//	http://host:8080/api/v1/namespaces/my-ns/services/my-service:http/proxy/
+//
+// in any form that an API version had (see parsePath). The endpoints of a
+// service need not be pods, which an apiserver has refused since 2021.
+//
+// A Proxy is an http.Handler, and what of HTTP it forwards is net/http's and
+// httputil.ReverseProxy's work. What it adds: where a request goes, and the
+// next endpoint where one can't be dialled (target.go, pick.go, transport.go);
+// which addresses are never dialled (dial.go); links that stay under the proxy
+// path (location.go, html.go); errors as clients of an apiserver expect them
+// (status.go); and a line in the log for each request (audit.go).
+//
+// A Proxy takes no part in who a client is, nor in how long a client may take:
+// its http.Server does, with its time-outs. It must see the path as the client
+// sent it, so http.ServeMux, which cleans paths, must not stand before it.
+package apiproxy
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"time"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// DefaultDialTimeout is how long a Proxy tries to connect to an endpoint.
+const DefaultDialTimeout = 5 * time.Second
+
+// Source tells what is in the registry. A watch.Watcher is one.
+type Source interface {
+	// Snapshot returns the registry as it is now. It is called once for each
+	// request, by many goroutines at a time.
+	Snapshot() *registry.Snapshot
+}
+
+// Config says what a Proxy does. All but Source may be left out.
+type Config struct {
+	Source Source
+
+	// May says which requests may be proxied to which service, pod or node;
+	// the others are forbidden (403). Nil allows all.
+	May func(*http.Request, registry.Ref) bool
+	// AllowAddresses are ranges that are dialled although they are loopback,
+	// link-local, multicast, unspecified or the node's own.
+	AllowAddresses []netip.Prefix
+	// OwnAddress says which socket addresses control this node, such as those
+	// of etcd and of proxyd itself. They are not dialled.
+	OwnAddress func(netip.AddrPort) bool
+
+	// PassAuthorization sends the client's Authorization to the endpoint,
+	// which can then act as that client.
+	PassAuthorization bool
+	// KeepLinks leaves the links of HTML pages as the endpoint wrote them.
+	// Location headers are rewritten nevertheless.
+	KeepLinks bool
+
+	// BackendTLS is for https endpoints. An endpoint's certificate must speak
+	// for its DNS name if it was given by one; else for NAME.NAMESPACE.svc, as
+	// for an apiserver's extensions, or for the address of a pod or node. Nil
+	// trusts the system's authorities; InsecureSkipVerify trusts everybody.
+	// Its ServerName and NextProtos are of no effect.
+	BackendTLS *tls.Config
+	// DialTimeout limits each try to connect to an endpoint, and each TLS
+	// handshake with one; zero means DefaultDialTimeout.
+	DialTimeout time.Duration
+	// ResponseTimeout limits the time from the end of a request to the head of
+	// its response; zero means no limit.
+	ResponseTimeout time.Duration
+
+	// Other serves the paths that are not for the proxy; nil answers 404.
+	Other http.Handler
+	// Audit gets a line for each proxied request, at level Info; nil means
+	// slog.Default().
+	Audit *slog.Logger
+}
+
+// Proxy serves the proxy path. See the package.
+type Proxy struct {
+	Config
+	dialer   *dialer
+	failures failures
+	reverse  *httputil.ReverseProxy
+}
+
+var _ http.Handler = (*Proxy)(nil)
+
+// New returns a Proxy. It panics if there is no Source.
+func New(c Config) *Proxy {
+	if c.Source == nil {
+		panic("apiproxy.New: no Source")
+	}
+	c.DialTimeout = cmp.Or(c.DialTimeout, DefaultDialTimeout)
+	c.Audit = cmp.Or(c.Audit, slog.Default())
+	p := &Proxy{Config: c, dialer: newDialer(&c)}
+	p.reverse = p.newReverse()
+	return p
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	raw := rawPath(r)
+	to, ok, err := parsePath(raw, r.URL.RawQuery)
+	switch {
+	case !ok && p.Other != nil:
+		p.Other.ServeHTTP(w, r)
+	case !ok:
+		errNoPath.write(w)
+	default:
+		x := &exchange{path: to, raw: raw, start: time.Now(), ResponseWriter: w}
+		defer p.audit(r, x)
+		if err == nil {
+			err = p.serve(x, r)
+		}
+		if err != nil {
+			x.fail(err)
+		}
+	}
+}
+
+// serve answers a request for the proxy, or returns what the answer is to say.
+func (p *Proxy) serve(x *exchange, r *http.Request) error {
+	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
+		return errMethod // one is for other proxies, the other shows a client what others may not see
+	}
+	if p.May != nil && !p.May(r, x.path.to) {
+		return forbidden(x.path.to)
+	}
+	if x.rest == "" && !x.redirect && !isUpgrade(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		x.redirectTo(http.StatusMovedPermanently, x.prefix+"/", r)
+		return nil
+	}
+	var err error
+	if x.targets, err = targets(p.Source.Snapshot(), x.path); err != nil {
+		return err
+	}
+	if x.redirect {
+		return p.redirect(x, r)
+	}
+	p.reverse.ServeHTTP(x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+	return nil
+}
+
+// redirect sends the client to an endpoint, if it is one that a request could
+// be sent to.
+func (p *Proxy) redirect(x *exchange, r *http.Request) error {
+	for _, to := range p.failures.order(x.targets, time.Now()) {
+		if at, err := netip.ParseAddrPort(to.address()); err == nil && !p.dialer.may(at) {
+			continue
+		}
+		x.target = to
+		x.redirectTo(http.StatusTemporaryRedirect, to.scheme+"://"+to.address()+x.rest, r)
+		return nil
+	}
+	return errAddress
+}
+
+// redirectTo sends the client elsewhere, with its query.
+func (x *exchange) redirectTo(code int, location string, r *http.Request) {
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		location += "?" + noSpace(r.URL.RawQuery)
+	}
+	x.Header().Set("Location", location)
+	x.WriteHeader(code)
+}
+
+// fail answers with an error, if there is still a way to.
+func (x *exchange) fail(err error) {
+	x.err = err
+	if x.status != 0 {
+		return
+	}
+	var status *statusError
+	if !errors.As(err, &status) {
+		status = unavailable("error trying to reach service: %v", err).(*statusError)
+	}
+	status.write(x)
+}

@@ -1,0 +1,126 @@
+package apiproxy
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+)
+
+func (p *Proxy) newReverse() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:        p.rewrite,
+		ModifyResponse: p.modify,
+		ErrorHandler:   p.failed,
+		Transport:      p.newTransport(),
+		BufferPool:     &buffers{},
+		// What it has to say comes in the audit line, too.
+		ErrorLog: slog.NewLogLogger(p.Audit.Handler(), slog.LevelDebug),
+	}
+}
+
+// rewrite makes the request that goes to the endpoint. What the client says of
+// who forwarded it is not passed on: nobody has checked it.
+func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
+	x := exchangeOf(r.In.Context())
+	r.Out.URL.RawQuery = noSpace(r.In.URL.RawQuery)
+	setPath(r, x.rest)
+	r.Out.Host = r.In.Host
+	r.SetXForwarded()
+	r.Out.Header.Set("X-Forwarded-Uri", x.raw)
+	if !p.PassAuthorization {
+		r.Out.Header.Del("Authorization")
+	}
+	if !p.KeepLinks {
+		limitEncodings(r.Out.Header)
+	}
+	if r.Out.Body != nil {
+		r.Out.Body = newUpload(r, p.PassAuthorization)
+	}
+}
+
+// setPath sets the path as it is written in the request to the endpoint.
+func setPath(r *httputil.ProxyRequest, rest string) {
+	if rest == "" {
+		rest = "/"
+	}
+	u := r.Out.URL
+	u.Path, u.RawPath = unescaped(rest), rest
+	if !strings.HasPrefix(rest, "//") { // that would be taken for a host
+		u.Opaque = rest
+	}
+}
+
+// modify changes a response before it goes to the client.
+func (p *Proxy) modify(r *http.Response) error {
+	x := exchangeOf(r.Request.Context())
+	if r.StatusCode == http.StatusSwitchingProtocols {
+		x.status = r.StatusCode
+		return nil
+	}
+	l := links{prefix: x.prefix, hosts: []string{x.target.address(), r.Request.Host}, scheme: x.target.scheme}
+	if location := r.Header.Get("Location"); location != "" {
+		r.Header.Set("Location", l.rewrite(location))
+	}
+	for _, h := range corsHeaders {
+		r.Header.Del(h)
+	}
+	if !p.KeepLinks {
+		l.rewritePage(r)
+	}
+	if isUpgrade(r.Request) {
+		// Whoever wanted another protocol may have sent it already: nothing
+		// that follows on this connection can be told from it (CVE-2018-1002105).
+		r.Header.Set("Connection", "close")
+	}
+	return nil
+}
+
+// corsHeaders are of no use in a response: the endpoint can't speak for all
+// that shares an origin with it here.
+var corsHeaders = []string{
+	"Access-Control-Allow-Credentials", "Access-Control-Allow-Headers",
+	"Access-Control-Allow-Methods", "Access-Control-Allow-Origin",
+}
+
+// upload is the body of a request, and passes its trailers on.
+type upload struct {
+	io.ReadCloser
+	to http.Header
+	in *http.Request
+}
+
+// newUpload returns the body of r.Out.
+func newUpload(r *httputil.ProxyRequest, authorization bool) *upload {
+	if !authorization {
+		r.Out.Trailer.Del("Authorization")
+	}
+	return &upload{ReadCloser: r.Out.Body, to: r.Out.Trailer, in: r.In}
+}
+
+// Read implements io.Reader. The trailers are known once the body has ended.
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if err == io.EOF {
+		for k := range u.to { // those that were announced
+			u.to[k] = u.in.Trailer[k]
+		}
+	}
+	return n, err
+}
+
+// buffers are those that bodies are copied through.
+type buffers struct{ pool sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[32 << 10]byte); ok {
+		return p[:]
+	}
+	return make([]byte, 32<<10)
+}
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(p []byte) { b.pool.Put((*[32 << 10]byte)(p)) }

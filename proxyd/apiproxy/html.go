@@ -1,0 +1,129 @@
+package apiproxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"golang.org/x/net/html"
+)
+
+// linkAttributes are the attributes that hold a link (HTML 4.01 and the living
+// standard), by element.
+var linkAttributes = map[string][]string{
+	"a": {"href"}, "applet": {"codebase"}, "area": {"href"}, "audio": {"src"}, "base": {"href"},
+	"blockquote": {"cite"}, "body": {"background"}, "button": {"formaction"}, "command": {"icon"},
+	"del": {"cite"}, "embed": {"src"}, "form": {"action"}, "frame": {"longdesc", "src"},
+	"head": {"profile"}, "html": {"manifest"}, "iframe": {"longdesc", "src"},
+	"image": {"href"}, "img": {"longdesc", "src", "usemap"}, "input": {"formaction", "src", "usemap"},
+	"ins": {"cite"}, "link": {"href"}, "object": {"classid", "codebase", "data", "usemap"},
+	"q": {"cite"}, "script": {"src"}, "source": {"src"}, "track": {"src"}, "video": {"poster", "src"},
+}
+
+// maxToken is the largest tag or text, in bytes, that is looked at as one.
+const maxToken = 1 << 20
+
+// rewritePage has the links of a response rewritten while it is read, if it is
+// an HTML page whose encoding is known.
+func (l links) rewritePage(r *http.Response) {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	coding, known := codings[r.Header.Get("Content-Encoding")]
+	if media != "text/html" || !known || r.StatusCode == http.StatusPartialContent {
+		return
+	}
+	r.ContentLength = -1
+	for _, h := range []string{"Content-Length", "Content-Md5", "Digest", "Content-Digest", "Accept-Ranges"} {
+		r.Header.Del(h) // of the page as it was
+	}
+	if r.Body != nil && r.Body != http.NoBody && r.Request.Method != http.MethodHead {
+		r.Body = newPage(r.Body, coding, l)
+	}
+}
+
+// page is the body of a response while its links are rewritten.
+type page struct {
+	*io.PipeReader
+	from io.Closer
+	done chan struct{}
+}
+
+func newPage(from io.ReadCloser, c coding, l links) *page {
+	r, w := io.Pipe()
+	p := &page{r, from, make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_ = w.CloseWithError(l.copyPage(w, from, c)) // the pipe's is always nil
+	}()
+	return p
+}
+
+// Close implements io.Closer, and waits for the end of the work.
+func (p *page) Close() error {
+	err := errors.Join(p.PipeReader.Close(), p.from.Close())
+	<-p.done
+	return err
+}
+
+// copyPage copies a page and rewrites its links. All that has been read is
+// written before more is waited for.
+func (l links) copyPage(w io.Writer, from io.Reader, c coding) error {
+	out := &flushing{encoder: c.encode(w), from: from}
+	in, err := c.decode(out)
+	if err == io.EOF {
+		return nil // no body at all
+	}
+	if err != nil {
+		return err
+	}
+	z := html.NewTokenizer(in)
+	z.SetMaxBuf(maxToken)
+	for {
+		kind := z.Next()
+		// What stands before an error is still to be written.
+		if _, err := out.Write(l.token(z, kind)); err != nil {
+			return err
+		}
+		if kind == html.ErrorToken {
+			return l.finish(z, in, out)
+		}
+	}
+}
+
+// finish ends a page. A page that can't be taken apart goes on as it is.
+func (l links) finish(z *html.Tokenizer, in io.Reader, out encoder) error {
+	switch err := z.Err(); {
+	case errors.Is(err, html.ErrBufferExceeded):
+		if _, err := io.Copy(out, io.MultiReader(bytes.NewReader(z.Buffered()), in)); err != nil {
+			return err
+		}
+	case err != io.EOF:
+		return errors.Join(out.Flush(), err)
+	}
+	return out.Close()
+}
+
+// token returns a token as it is to be written: byte for byte as it came
+// unless a link in it changes.
+func (l links) token(z *html.Tokenizer, kind html.TokenType) []byte {
+	raw := z.Raw()
+	if kind != html.StartTagToken && kind != html.SelfClosingTagToken {
+		return raw
+	}
+	raw = bytes.Clone(raw) // Token changes it
+	t := z.Token()
+	changed := false
+	for _, name := range linkAttributes[t.Data] {
+		for i, a := range t.Attr {
+			if a.Key == name && a.Namespace == "" {
+				t.Attr[i].Val = l.rewrite(a.Val)
+				changed = changed || t.Attr[i].Val != a.Val
+			}
+		}
+	}
+	if !changed {
+		return raw
+	}
+	return []byte(t.String())
+}
