@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -42,11 +42,11 @@ func (f Family) only(prefixes []netip.Prefix) []netip.Prefix {
 }
 
 // netlink returns the family's number in netlink's messages.
-func (f Family) netlink() nftables.TableFamily {
+func (f Family) netlink() byte {
 	if f == IPv6 {
-		return nftables.TableFamilyIPv6
+		return unix.NFPROTO_IPV6
 	}
-	return nftables.TableFamilyIPv4
+	return unix.NFPROTO_IPV4
 }
 
 // words are what the family is called in nft's language. In place of KEY stand

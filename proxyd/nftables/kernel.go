@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 
-	"github.com/google/nftables"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,18 +32,13 @@ type kernel interface {
 // nftCommand is the program that chains are made with.
 const nftCommand = "nft"
 
-const (
-	// chunk is how many elements go into one message; an attribute of netlink
-	// is 64 kB at most.
-	chunk = 500
-	// sendBuffer has room for a transaction of maxElements, receiveBuffer for
-	// the answers to it.
-	sendBuffer, receiveBuffer = 16 << 20, 4 << 20
-)
+// chunk is how many elements go into one message; an attribute of netlink is
+// 64 kB at most.
+const chunk = 500
 
 // real is the kernel of the network namespace that it is called in.
 type real struct {
-	conn *nftables.Conn // nil until it is needed, and after an error
+	socket *socket // nil until it is needed, and after an error
 }
 
 var _ kernel = &real{}
@@ -79,74 +72,51 @@ func (*real) run(ctx context.Context, script string) error {
 	return nil
 }
 
-// dial returns the connection that transactions go over.
-func (k *real) dial() (*nftables.Conn, error) {
-	if k.conn != nil {
-		return k.conn, nil
+// ask has something done over the socket. Where that fails, rather than the kernel
+// says no, answers may be left in it, so it isn't used any more.
+func (k *real) ask(do func(*socket) error) (err error) {
+	if k.socket == nil {
+		if k.socket, err = dial(); err != nil {
+			return err
+		}
 	}
-	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(buffers))
-	if err != nil {
-		return nil, fmt.Errorf("connect to nf_tables: %w", err)
-	}
-	k.conn = conn
-	return conn, nil
-}
-
-// buffers makes room in a socket, beyond the limits for everybody.
-func buffers(c *netlink.Conn) error {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		failed = errors.Join(
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer),
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer))
-	})
-	return errors.Join(err, failed)
-}
-
-func (k *real) commit(f Family, gone, come []element) error {
-	conn, err := k.dial()
-	if err != nil {
-		return err
-	}
-	err = errors.Join(
-		queue(f, gone, conn.SetDeleteElements),
-		queue(f, come, conn.SetAddElements))
-	if err == nil {
-		err = conn.Flush()
-	}
-	if err != nil {
-		// Answers may be left in the socket.
-		k.conn = nil
-		err = errors.Join(err, conn.CloseLasting())
+	err = do(k.socket)
+	if _, failed := errors.AsType[*os.SyscallError](err); failed {
+		err = errors.Join(err, k.socket.file.Close())
+		k.socket = nil
 	}
 	return err
 }
 
-// queue adds messages with elements to a transaction.
-func queue(f Family, elements []element, add func(*nftables.Set, []nftables.SetElement) error) error {
-	var bySet [numSets][]nftables.SetElement
-	for _, e := range elements {
-		bySet[e.set] = append(bySet[e.set], nftables.SetElement{Key: []byte(e.key), KeyEnd: []byte(e.end), Val: []byte(e.value)})
+func (k *real) commit(f Family, gone, come []element) error {
+	if len(gone)+len(come) == 0 {
+		return nil
 	}
-	for id, all := range bySet {
-		for len(all) > 0 {
-			n := min(chunk, len(all))
-			if err := add(f.set(setNames[id]), all[:n]); err != nil {
-				return err
-			}
-			all = all[n:]
-		}
-	}
-	return nil
+	r := make(request, 0, 256+128*(len(gone)+len(come)))
+	r.transaction(unix.NFNL_MSG_BATCH_BEGIN)
+	r.bySet(unix.NFT_MSG_DELSETELEM, 0, f, gone)
+	r.bySet(unix.NFT_MSG_NEWSETELEM, unix.NLM_F_CREATE, f, come)
+	return k.transact(r)
 }
 
-// set returns what names a set of ours to netlink.
-func (f Family) set(name string) *nftables.Set {
-	return &nftables.Set{Table: &nftables.Table{Name: tableName, Family: f.netlink()}, Name: name}
+// transact has the messages carried out that are in a transaction so far.
+func (k *real) transact(r request) error {
+	r.acknowledge()
+	r.transaction(unix.NFNL_MSG_BATCH_END)
+	return k.ask(func(s *socket) error { return s.transact(r) })
+}
+
+// bySet adds messages about elements.
+func (r *request) bySet(kind, flags uint16, f Family, all []element) {
+	for id, name := range setNames {
+		r.elements(kind, flags, f, name, func(yield func(element) bool) {
+			for _, e := range all {
+				if e.set == setID(id) && !yield(e) {
+					return
+				}
+			}
+		})
+	}
 }
 
 // isTemporary reports whether what failed may succeed when it is tried again:

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/google/nftables"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,23 +36,24 @@ const (
 )
 
 // read returns what stands; nil without an error if nothing does.
-func (k *real) read(f Family) (*standing, error) { return open(f, numSets) }
+func (k *real) read(f Family) (*standing, error) { return k.open(f, numSets) }
 
 // glance returns what stands, without the elements of services.
-func (k *real) glance(f Family) (*standing, error) { return open(f, 0) }
+func (k *real) glance(f Family) (*standing, error) { return k.open(f, 0) }
 
 // open reads what stands, and the elements of the first so many sets.
-func open(f Family, sets setID) (_ *standing, err error) {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err != nil {
-		return nil, fmt.Errorf("connect to nf_tables: %w", err)
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	if err := buffers(conn); err != nil {
+func (k *real) open(f Family, sets setID) (s *standing, err error) {
+	d := dumper{k, f}
+	h := fnv.New32a()
+	if n, err := d.chains(h); n == 0 || err != nil {
 		return nil, err
 	}
-	d := dumper{conn, f}
-	return d.standing(sets)
+	s = &standing{classes: map[class]bool{}}
+	err = d.maps(s, h, sets)
+	if errors.Is(err, syscall.ENOENT) {
+		return &standing{}, nil // not all that there should be
+	}
+	return s, err
 }
 
 // sign writes the version and what the chains come to into the table.
@@ -66,43 +65,22 @@ func (k *real) sign(f Family, version uint32) error {
 	if s == nil {
 		return syscall.ENOENT
 	}
-	conn, err := k.dial()
-	if err != nil {
-		return err
-	}
-	set := f.set("fingerprint")
-	add := func(key, value uint32) nftables.SetElement {
-		return nftables.SetElement{Key: []byte(number(key)), Val: []byte(number(value))}
-	}
-	conn.FlushSet(set)
-	err = conn.SetAddElements(set, []nftables.SetElement{add(versionKey, version), add(chainsKey, s.found)})
-	if err == nil {
-		err = conn.Flush()
-	}
-	if err != nil {
-		k.conn = nil
-		err = errors.Join(err, conn.CloseLasting())
-	}
-	return err
+	const set = "fingerprint"
+	var r request
+	r.transaction(unix.NFNL_MSG_BATCH_BEGIN)
+	flush := r.table(unix.NFT_MSG_DELSETELEM, 0, f)
+	r.text(unix.NFTA_SET_ELEM_LIST_SET, set)
+	r.close(flush)
+	r.elements(unix.NFT_MSG_NEWSETELEM, unix.NLM_F_CREATE, f, set, slices.Values([]element{
+		{key: number(versionKey), value: number(version)}, {key: number(chainsKey), value: number(s.found)},
+	}))
+	return k.transact(r)
 }
 
 // dumper reads what stands of a family.
 type dumper struct {
-	conn   *netlink.Conn
+	kernel *real
 	family Family
-}
-
-func (d dumper) standing(sets setID) (*standing, error) {
-	s := &standing{classes: map[class]bool{}}
-	h := fnv.New32a()
-	if n, err := d.chains(h); n == 0 || err != nil {
-		return nil, err
-	}
-	err := d.maps(s, h, sets)
-	if errors.Is(err, syscall.ENOENT) {
-		return &standing{}, nil // not all that there should be
-	}
-	return s, err
 }
 
 // maps reads the elements of all maps and sets.
@@ -164,26 +142,21 @@ var telling = map[uint16][]uint16{
 
 // chains adds to a hash what all chains and rules do, and returns how many of
 // them there are.
-func (d dumper) chains(h hash.Hash) (n int, err error) {
+func (d dumper) chains(h hash.Hash32) (n int, err error) {
 	for _, message := range []uint16{unix.NFT_MSG_GETCHAIN, unix.NFT_MSG_GETRULE} {
-		answers, err := d.dump(message, netlink.Attribute{Type: unix.NFTA_RULE_TABLE, Data: []byte(tableName + "\x00")})
-		if err != nil {
-			return n, err
-		}
-		for _, answer := range answers {
-			attributes, err := netlink.UnmarshalAttributes(answer.Data[4:])
-			if err != nil {
-				return n, err
-			}
-			if !ours(attributes) {
-				continue
+		err := d.dump(message, "", func(a answer) {
+			if !ours(a) {
+				return
 			}
 			n++
-			for _, a := range attributes {
-				if slices.Contains(telling[message], a.Type) {
-					_, _ = h.Write(a.Data) // never fails
+			for kind, value := range a.attributes() {
+				if slices.Contains(telling[message], kind) {
+					_, _ = h.Write(value) // never fails
 				}
 			}
+		})
+		if err != nil {
+			return n, fmt.Errorf("read chains: %w", err)
 		}
 	}
 	return n, nil
@@ -191,91 +164,58 @@ func (d dumper) chains(h hash.Hash) (n int, err error) {
 
 // ours reports whether an answer about a chain is about our table: older
 // kernels list those of all.
-func ours(attributes []netlink.Attribute) bool {
-	return slices.ContainsFunc(attributes, func(a netlink.Attribute) bool {
-		return a.Type == unix.NFTA_CHAIN_TABLE && string(a.Data) == tableName+"\x00"
-	})
+func ours(a answer) bool {
+	for kind, value := range a.attributes() {
+		if kind == unix.NFTA_CHAIN_TABLE {
+			return string(value) == tableName+"\x00"
+		}
+	}
+	return false
 }
 
 // elements returns the elements of a map or set by key.
 func (d dumper) elements(set string) (map[string]string, error) {
-	answers, err := d.dump(unix.NFT_MSG_GETSETELEM,
-		netlink.Attribute{Type: unix.NFTA_SET_ELEM_LIST_TABLE, Data: []byte(tableName + "\x00")},
-		netlink.Attribute{Type: unix.NFTA_SET_ELEM_LIST_SET, Data: []byte(set + "\x00")})
+	all := map[string]string{}
+	err := d.dump(unix.NFT_MSG_GETSETELEM, set, func(a answer) {
+		for kind, list := range a.attributes() {
+			if kind != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+				continue
+			}
+			for _, one := range attributes(list) {
+				readElement(one, all)
+			}
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", set, err)
-	}
-	all := map[string]string{}
-	for _, answer := range answers {
-		err := nested(answer.Data[4:], unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(list []byte) error {
-			return nested(list, unix.NFTA_LIST_ELEM, func(one []byte) error { return readElement(one, all) })
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", set, err)
-		}
 	}
 	return all, nil
 }
 
-// nfta_set_elem_key_end is the attribute of an interval's end.
-const keyEnd = 10
-
-func readElement(b []byte, into map[string]string) error {
-	var key, end, value string
-	take := func(to *string) func([]byte) error {
-		return func(b []byte) error { *to = string(b); return nil }
-	}
-	ad, err := netlink.NewAttributeDecoder(b)
-	if err != nil {
-		return err
-	}
-	for ad.Next() {
-		switch ad.Type() {
+func readElement(b []byte, into map[string]string) {
+	var key, end, value []byte
+	for kind, data := range attributes(b) {
+		switch kind {
 		case unix.NFTA_SET_ELEM_KEY:
-			err = nested(ad.Bytes(), unix.NFTA_DATA_VALUE, take(&key))
+			key = child(data, unix.NFTA_DATA_VALUE)
 		case keyEnd:
-			err = nested(ad.Bytes(), unix.NFTA_DATA_VALUE, take(&end))
+			end = child(data, unix.NFTA_DATA_VALUE)
 		case unix.NFTA_SET_ELEM_DATA:
-			if err = nested(ad.Bytes(), unix.NFTA_DATA_VALUE, take(&value)); value == "" {
-				value = string(ad.Bytes()) // a verdict
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	into[key+end] = value
-	return ad.Err()
-}
-
-// nested calls a function with each attribute of a type.
-func nested(b []byte, attribute uint16, each func([]byte) error) error {
-	ad, err := netlink.NewAttributeDecoder(b)
-	if err != nil {
-		return err
-	}
-	for ad.Next() {
-		if ad.Type() == attribute {
-			if err := each(ad.Bytes()); err != nil {
-				return err
+			if value = child(data, unix.NFTA_DATA_VALUE); value == nil {
+				value = data // a verdict
 			}
 		}
 	}
-	return ad.Err()
+	into[string(key)+string(end)] = string(value)
 }
 
-// dump asks for all of something.
-func (d dumper) dump(message uint16, attributes ...netlink.Attribute) ([]netlink.Message, error) {
-	data, err := netlink.MarshalAttributes(attributes)
-	if err != nil {
-		return nil, err
+// dump asks for all chains or rules, or all elements of a set.
+func (d dumper) dump(message uint16, set string, each func(answer)) error {
+	var r request
+	at := r.table(message, unix.NLM_F_DUMP, d.family)
+	if set != "" {
+		r.text(unix.NFTA_SET_ELEM_LIST_SET, set)
 	}
-	answers, err := d.conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | message), Flags: netlink.Request | netlink.Dump},
-		Data:   append([]byte{byte(d.family.netlink()), unix.NFNETLINK_V0, 0, 0}, data...),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read nf_tables: %w", err)
-	}
-	return answers, nil
+	r.close(at)
+	return d.kernel.ask(func(s *socket) error { return s.dump(r, each) })
 }
