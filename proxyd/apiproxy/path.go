@@ -72,14 +72,15 @@ func (s *segments) leading(version, verb, query string) (path, bool, error) {
 	if beta {
 		scope = "ns"
 	}
+	scoped := resource == scope
 	switch {
-	case resource == scope:
+	case scoped:
 		namespace, resource = s.next(), s.next()
 	case beta:
 		namespace = namespaceIn(query)
 	}
 	kind, ok := kindOf(resource, beta)
-	if !ok || (kind != registry.KindNode && namespace == "") || (kind == registry.KindNode && resource == scope) {
+	if node := kind == registry.KindNode; !ok || node && scoped || !node && namespace == "" {
 		return path{}, false, nil
 	}
 	return s.object(kind, namespace, verb == "redirect")
