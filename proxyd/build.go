@@ -2,6 +2,7 @@ package proxyd
 
 import (
 	"net/http"
+	"runtime/debug"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -56,6 +57,7 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 		flows:   &staleFlows{deleted: m.forgot},
 		checks:  newHealthChecks(c.NodePortAddrs, healthy, c.logger()),
 		latency: newLatency(m.programming.Observe),
+		memory:  memory{free: debug.FreeOSMemory},
 	}
 	if c.ProxyMode != None {
 		l.flows.deleteUDP = conntrack.DeleteUDP

@@ -65,6 +65,7 @@ type loop struct {
 	canary  canary
 	checks  *healthChecks
 	latency *latency
+	memory  memory
 
 	reconcile bool // the next sync is a full one
 	failures  int  // syncs that failed in a row
@@ -80,6 +81,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.fullAfter(l.full)
 	defer l.checks.close()
 	defer l.flows.wait()
+	defer l.memory.wait()
 	look := time.NewTicker(canaryPeriod)
 	defer look.Stop()
 	recheck := time.NewTicker(recheckPeriod)

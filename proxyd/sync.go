@@ -36,6 +36,9 @@ func (l *loop) sync(ctx context.Context) error {
 	if programs {
 		l.metrics.synced(full, start)
 	}
+	if full {
+		l.memory.tidy(l.ruleset.Len())
+	}
 	return nil
 }
 
