@@ -41,7 +41,11 @@ func (a *applier) apply(ctx context.Context, groups []group) error {
 // commit carries out groups in one transaction. If the kernel refuses that, each
 // half is tried by itself, down to the single frontend that it refuses.
 func (a *applier) commit(groups []group) error {
-	var gone, come []element
+	goes, comes := 0, 0
+	for i := range groups {
+		goes, comes = goes+len(groups[i].gone), comes+len(groups[i].come)
+	}
+	gone, come := make([]element, 0, goes), make([]element, 0, comes)
 	for i := range groups {
 		gone, come = append(gone, groups[i].gone...), append(come, groups[i].come...)
 	}

@@ -45,10 +45,6 @@ const (
 	builtSlots = 16
 )
 
-// isStage reports whether the class asks for more than a look at the map
-// dispatch.
-func (c class) isStage() bool { return c&^nodeBit == limited || c&^nodeBit == split }
-
 // newClass returns the class of a target with backends.
 func newClass(k kind, slots int, affinity time.Duration, node bool) class {
 	c := class(k)<<16 | class(slots) | class(affinityCode(affinity))<<19

@@ -39,10 +39,10 @@ type element struct {
 }
 
 // key returns the part that the keys of all elements of a frontend begin with.
-func key(at rules.Frontend) []byte {
-	b := append(make([]byte, 0, 40), at.Addr.AsSlice()...)
+func key(at rules.Frontend) string {
+	b := appendAddr(make([]byte, 0, 24), at.Addr)
 	b = append(b, protocols[at.Protocol], 0, 0, 0)
-	return appendPort(b, at.Port)
+	return string(appendPort(b, at.Port))
 }
 
 // keyLen is how long that is.
@@ -53,6 +53,15 @@ func (f Family) keyLen() int {
 	return 12
 }
 
+func appendAddr(b []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		four := a.As4()
+		return append(b, four[:]...)
+	}
+	sixteen := a.As16()
+	return append(b, sixteen[:]...)
+}
+
 func appendPort(b []byte, port uint16) []byte {
 	return append(binary.BigEndian.AppendUint16(b, port), 0, 0)
 }
@@ -60,23 +69,21 @@ func appendPort(b []byte, port uint16) []byte {
 // number returns a class, slot or id: the kernel has them in its own order of
 // bytes.
 func number[N ~uint32](n N) string {
-	return string(binary.NativeEndian.AppendUint32(nil, uint32(n)))
+	return string(binary.NativeEndian.AppendUint32(make([]byte, 0, 4), uint32(n)))
 }
 
 // address returns an endpoint as the maps have it.
 func address(at netip.AddrPort) string {
-	return string(appendPort(at.Addr().AsSlice(), at.Port()))
+	return string(appendPort(appendAddr(make([]byte, 0, 20), at.Addr()), at.Port()))
 }
 
 // elements yields all elements of a rule but for those of hairpin.
 func elements(r *rules.Rule, yield func(element)) {
-	k := string(key(r.Frontend))
+	k := key(r.Frontend)
 	node := r.IsNodePort()
-	inner := portal
-	if r.External {
-		inner = external
-	}
-	c := target(k, &r.Target, inner, r.Affinity, node, yield)
+	inner, out := classes(r)
+	target(k, &r.Target, inner, r.Affinity, yield)
+	c := inner
 	variant := func(fixed class) class {
 		if node {
 			fixed |= nodeBit
@@ -84,8 +91,8 @@ func elements(r *rules.Rule, yield func(element)) {
 		return fixed
 	}
 	if r.Outside != nil {
-		out := target(k, r.Outside, outside, r.Affinity, node, yield)
-		yield(element{set: inside, key: k, value: number(c)})
+		target(k, r.Outside, out, r.Affinity, yield)
+		yield(element{set: inside, key: k, value: number(inner)})
 		yield(element{set: outsiders, key: k, value: number(out)})
 		c = variant(split)
 	}
@@ -100,24 +107,43 @@ func elements(r *rules.Rule, yield func(element)) {
 	yield(element{set: frontends, key: k, value: number(c)})
 }
 
-// target yields the elements of a target's slots, and returns its class.
-func target(k string, t *rules.Target, of kind, affinity time.Duration, node bool, yield func(element)) class {
+// classes returns those of a rule's targets.
+func classes(r *rules.Rule) (inner, out class) {
+	of := portal
+	if r.External {
+		of = external
+	}
+	inner = classOf(&r.Target, of, r)
+	if r.Outside != nil {
+		out = classOf(r.Outside, outside, r)
+	}
+	return inner, out
+}
+
+func classOf(t *rules.Target, of kind, r *rules.Rule) class {
 	switch {
 	case len(t.Backends) == 0 && t.Drop:
 		return drop
 	case len(t.Backends) == 0:
 		return refuse
 	}
+	return newClass(of, t.Slots(), r.Affinity, r.IsNodePort())
+}
+
+// target yields the elements of a target's slots.
+func target(k string, t *rules.Target, c class, affinity time.Duration, yield func(element)) {
 	slot := uint32(0)
-	if of == outside {
+	if c.kind() == outside {
 		slot = outsideSlots
 	}
-	first := slot
-	taken := map[uint32]bool{}
+	var taken map[uint32]bool
+	if affinity > 0 {
+		taken = make(map[uint32]bool, len(t.Backends))
+	}
 	for _, b := range t.Backends {
 		set, value := endpoints, address(b.AddrPort)
 		if affinity > 0 {
-			id := number(identity(value, of, taken))
+			id := number(identity(value, c.kind(), taken))
 			yield(element{set: sticky, key: k + id, value: value})
 			set, value = picks, id
 		}
@@ -126,7 +152,6 @@ func target(k string, t *rules.Target, of kind, affinity time.Duration, node boo
 			slot++
 		}
 	}
-	return newClass(of, int(slot-first), affinity, node)
 }
 
 // identity returns an endpoint's id: one that is neither a class nor a slot,
@@ -153,8 +178,8 @@ func identity(endpoint string, of kind, taken map[uint32]bool) uint32 {
 func hairpins(r *rules.Rule, yield func(element)) {
 	each := func(t *rules.Target) {
 		for _, b := range t.Backends {
-			a := string(b.Addr().AsSlice())
-			yield(element{set: hairpin, key: a + a})
+			pair := appendAddr(appendAddr(make([]byte, 0, 32), b.Addr()), b.Addr())
+			yield(element{set: hairpin, key: string(pair)})
 		}
 	}
 	each(&r.Target)

@@ -113,6 +113,9 @@ func repair(f Family, s *standing, all []rules.Rule) []group {
 			if stands {
 				g.gone = append(g.gone, element{id, e.key, e.end, value})
 			}
+			if g.come == nil {
+				g.come = make([]element, 0, all[i].Target.Slots()+1)
+			}
 			g.come = append(g.come, e)
 		}
 		elements(&all[i], each)
@@ -153,7 +156,7 @@ func joinRest(f Family, s *standing, groups []group) []group {
 // hairpinGroups returns what has to be done to the set hairpin, in parts.
 func hairpinGroups(s *standing, all []rules.Rule) []group {
 	var g group
-	wanted := map[string]bool{}
+	wanted := make(map[string]bool, len(all))
 	stand := s.elements[hairpin]
 	for i := range all {
 		hairpins(&all[i], func(e element) {

@@ -187,17 +187,15 @@ func (p *Proxier) ensure(ctx context.Context, f Family, all []rules.Rule) error 
 
 // classesOf returns the classes of rules.
 func classesOf(all []rules.Rule) map[class]bool {
-	classes := map[class]bool{}
+	found := map[class]bool{}
 	for i := range all {
-		elements(&all[i], func(e element) {
-			if e.set == frontends || e.set == inside || e.set == outsiders || e.set == admitted {
-				if c := class(toNumber(e.value)); !c.isStage() {
-					classes[c] = true
-				}
-			}
-		})
+		inner, out := classes(&all[i])
+		found[inner] = true
+		if all[i].Outside != nil {
+			found[out] = true
+		}
 	}
-	return classes
+	return found
 }
 
 // The attempts to bring the kernel in step, while the errors are such that may
