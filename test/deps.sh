@@ -15,6 +15,7 @@ need conntrack conntrack
 need nsenter util-linux
 need dig dnsutils
 need curl curl
+need kubectl kubernetes-client
 need gcc gcc # the race detector
 for program in "$@"; do
 	need "$program" "$program"

@@ -1,0 +1,123 @@
+// Package apiserver serves a registry in the words of the Kubernetes API, so
+// that kubectl, curl and client libraries can look at it: discovery, get, list
+// and watch of services, endpoints, endpointslices, pods, nodes and
+// namespaces, as JSON or as the tables that kubectl prints.
+//
+// Whatever version an object is stored in, it is served as v1 (EndpointSlices
+// as discovery.k8s.io/v1). An object's resourceVersion is the etcd revision at
+// which it was last written, a list's that of the snapshot.
+//
+// A Server is fed by a watch.Watcher and answers reads from its snapshots alone:
+// no read reaches etcd. So what the model of package registry doesn't know,
+// such as the time of creation, is not in the answers. The Watcher must watch
+// all kinds and trim nothing; the one of the data plane does neither:
+//
+//	server := apiserver.New(apiserver.Config{})
+//	watcher, err := watch.New(watch.Config{Client: client, Layout: layout, Notify: server.Notify})
+//	…
+//	mux.Handle("/", server) // beside the proxy path, which is package apiproxy's
+//
+// Who may ask is for whoever wraps the handler to decide.
+package apiserver
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// Config says how a Server works. The zero Config is for everyday use.
+type Config struct {
+	// Bookmark is how often a watch that asked for bookmarks gets one; zero
+	// means once a minute, as from an apiserver.
+	Bookmark time.Duration
+	// History is how many steps from snapshot to snapshot are kept for watches
+	// and paged lists that come back; zero means 1000.
+	History int
+	// Patience is how long a request waits for a revision that etcd has but
+	// this process doesn't yet; zero means three seconds.
+	Patience time.Duration
+	// WatchTime ends a watch that asked for no timeoutSeconds; zero means
+	// after half an hour.
+	WatchTime time.Duration
+	// Logger gets what an operator must know; nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Server is an http.Handler that serves a registry.
+type Server struct {
+	config  Config
+	history *history
+	fixed   map[string]http.HandlerFunc // by path: what isn't about objects
+}
+
+// New returns a Server that knows nothing until Notify is called, and answers
+// 503 till then.
+func New(c Config) *Server {
+	c.Bookmark = cmp.Or(c.Bookmark, time.Minute)
+	c.History = cmp.Or(c.History, 1000)
+	c.Patience = cmp.Or(c.Patience, 3*time.Second)
+	c.WatchTime = cmp.Or(c.WatchTime, 30*time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	s := &Server{config: c, history: newHistory(c.History)}
+	s.fixed = s.fixedPaths()
+	return s
+}
+
+// Notify takes the next snapshot and what makes it differ from the one before;
+// it is a watch.Config.Notify. Its cost is that of the changes.
+func (s *Server) Notify(snapshot *registry.Snapshot, changes *registry.Changes) {
+	s.history.add(snapshot, changes)
+}
+
+// ServeHTTP answers one request. What goes wrong is told in a Status object
+// with the code, the reason and the message that an apiserver has for it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	if err := s.serve(w, q); err != nil {
+		s.fail(w, q, err)
+	}
+}
+
+func (s *Server) serve(w http.ResponseWriter, q *http.Request) error {
+	if handler := s.fixed[q.URL.Path]; handler != nil {
+		if q.Method != http.MethodGet && q.Method != http.MethodHead {
+			return errMethod(q.Method)
+		}
+		handler(w, q)
+		return nil
+	}
+	target, err := parsePath(q.URL.Path)
+	if err != nil {
+		return err
+	}
+	if q.Method != http.MethodGet && q.Method != http.MethodHead {
+		return errMethod(q.Method)
+	}
+	return s.read(w, q, target)
+}
+
+// read answers a get, a list or a watch.
+func (s *Server) read(w http.ResponseWriter, q *http.Request, t *target) error {
+	form, err := negotiate(q)
+	if err != nil {
+		return err
+	}
+	options, err := parseOptions(q.URL.Query(), t)
+	if err != nil {
+		return err
+	}
+	if options.watch {
+		return s.watch(w, q, t, form, options)
+	}
+	snapshot, err := s.snapshot(q.Context(), options)
+	if err != nil {
+		return err
+	}
+	if t.name != "" {
+		return s.get(w, t, form, snapshot)
+	}
+	return s.list(w, t, form, options, snapshot)
+}

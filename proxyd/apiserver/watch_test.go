@@ -1,0 +1,168 @@
+package apiserver_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/svcreg/svcreg/proxyd/apiserver"
+	"github.com/svcreg/svcreg/registry"
+)
+
+// events reads a watch and returns what gives its next event, as "TYPE name
+// revision"; empty at its end.
+func events(t *testing.T, f *fixture, path string) (next func() string) {
+	t.Helper()
+	server := httptest.NewServer(f)
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := server.Client().Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = response.Body.Close()
+		server.Close()
+	})
+	lines := bufio.NewScanner(response.Body)
+	return func() string {
+		t.Helper()
+		if !lines.Scan() {
+			return ""
+		}
+		var event struct {
+			Type   string
+			Object struct {
+				metav1.TypeMeta   `json:",inline"`
+				metav1.ObjectMeta `json:"metadata"`
+				Code              int
+			}
+		}
+		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+			t.Fatalf("%s: %v", lines.Bytes(), err)
+		}
+		o := &event.Object
+		if event.Type == "ERROR" {
+			return fmt.Sprintf("ERROR %s %d", o.Kind, o.Code)
+		}
+		return fmt.Sprintf("%s %s %s %s", event.Type, o.Kind, o.Name, o.ResourceVersion)
+	}
+}
+
+func expect(t *testing.T, next func() string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if got := next(); got != w {
+			t.Fatalf("event %q, want %q", got, w)
+		}
+	}
+}
+
+const (
+	services = "/api/v1/services?watch=true"
+	inMyNS   = "/api/v1/namespaces/my-ns/services?watch=1"
+)
+
+func labelled(s *registry.Service, labels map[string]string) *registry.Service {
+	s.Labels = labels
+	return s
+}
+
+func TestWatchBeginsWithWhatIsThere(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	next := events(t, f, inMyNS)
+	expect(t, next, "ADDED Service old 2", "ADDED Service web 1")
+	f.apply(registry.Put(service("my-ns", "new", 1)))
+	expect(t, next, "ADDED Service new 11")
+}
+
+func TestWatchFromRevision(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	f.apply(registry.Put(service("my-ns", "a", 1)))    // 11
+	f.apply(registry.Put(service("other-ns", "b", 1))) // 12
+	f.apply(registry.Put(service("my-ns", "a", 2)))    // 13
+	next := events(t, f, inMyNS+"&resourceVersion=11")
+	expect(t, next, "MODIFIED Service a 13")
+	f.apply(registry.Delete(registry.Ref{Kind: registry.KindService, Key: registry.Key{Namespace: "my-ns", Name: "a"}}))
+	expect(t, next, "DELETED Service a 14")
+}
+
+func TestWatchSelectors(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	next := events(t, f, services+"&resourceVersion=10&labelSelector=team%3Dgreen")
+	f.apply(registry.Put(labelled(service("my-ns", "a", 1), nil)))
+	f.apply(registry.Put(labelled(service("my-ns", "a", 1), map[string]string{"team": "green"})))
+	expect(t, next, "ADDED Service a 12") // for this watch it is new
+	f.apply(registry.Put(labelled(service("my-ns", "a", 2), map[string]string{"team": "green"})))
+	expect(t, next, "MODIFIED Service a 13")
+	f.apply(registry.Put(labelled(service("my-ns", "a", 2), nil)))
+	expect(t, next, "DELETED Service a 14")
+}
+
+func TestWatchOneObject(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	next := events(t, f, services+"&resourceVersion=10&fieldSelector=metadata.name%3Dweb")
+	f.apply(registry.Put(service("my-ns", "other", 1)), registry.Put(service("my-ns", "web", 1)))
+	expect(t, next, "MODIFIED Service web 11")
+}
+
+func TestWatchSlicesAndEndpoints(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	slices := events(t, f, "/apis/discovery.k8s.io/v1/endpointslices?watch=true&resourceVersion=10")
+	endpoints := events(t, f, "/api/v1/endpoints?watch=true&resourceVersion=10")
+	slice := func(name string) registry.Change {
+		return registry.Put(&registry.Endpoints{
+			Meta:    registry.Meta{Kind: registry.KindEndpointSlice, Key: registry.Key{Namespace: "my-ns", Name: name}},
+			Service: registry.Key{Namespace: "my-ns", Name: "web"},
+		})
+	}
+	f.apply(slice("web-def"))
+	f.apply(slice("web-abc"))
+	expect(t, slices, "ADDED EndpointSlice web-def 11", "MODIFIED EndpointSlice web-abc 12")
+	f.apply(registry.Delete(registry.Ref{Kind: registry.KindEndpointSlice, Key: registry.Key{Namespace: "my-ns", Name: "web-def"}}))
+	expect(t, slices, "DELETED EndpointSlice web-def 13")
+	f.apply(registry.Delete(registry.Ref{Kind: registry.KindEndpoints, Key: registry.Key{Namespace: "my-ns", Name: "web"}}))
+	expect(t, endpoints, "DELETED Endpoints web 14")
+}
+
+func TestWatchTooLate(t *testing.T) {
+	f := newFixture(t, apiserver.Config{History: 2}, "testdata/registry.yaml")
+	for port := range uint16(3) {
+		f.apply(registry.Put(service("my-ns", "a", port+1)))
+	}
+	expect(t, events(t, f, inMyNS+"&resourceVersion=10"), "ERROR Status 410", "")
+	expect(t, events(t, f, inMyNS+"&resourceVersion=11"), "MODIFIED Service a 12")
+	// Nor does one go on once etcd was restored from a backup.
+	next := events(t, f, inMyNS+"&resourceVersion=13")
+	f.Notify(registry.Build(5), &registry.Changes{})
+	expect(t, next, "ERROR Status 410", "")
+}
+
+func TestWatchBookmarks(t *testing.T) {
+	f := newFixture(t, apiserver.Config{Bookmark: 10 * time.Millisecond}, "testdata/registry.yaml")
+	next := events(t, f, inMyNS+"&resourceVersion=10&allowWatchBookmarks=true")
+	expect(t, next, "BOOKMARK Service  10")
+	f.apply(registry.Put(service("other-ns", "b", 1)))
+	for {
+		if got := next(); got == "BOOKMARK Service  11" {
+			return
+		} else if got != "BOOKMARK Service  10" {
+			t.Fatalf("event %q", got)
+		}
+	}
+}
+
+func TestWatchEnds(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	expect(t, events(t, f, inMyNS+"&resourceVersion=10&timeoutSeconds=1"), "")
+	f = newFixture(t, apiserver.Config{WatchTime: time.Millisecond}, "testdata/registry.yaml")
+	expect(t, events(t, f, inMyNS+"&resourceVersion=10&allowWatchBookmarks=true"), "BOOKMARK Service  10", "")
+}
