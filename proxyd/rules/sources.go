@@ -44,8 +44,7 @@ func (c *compiler) sourcesFor(addr netip.Addr) []netip.Prefix {
 func (c *compiler) refusesBalanced(f Frontend) string {
 	limited := len(c.sources) > 0
 	same := func(p netip.Prefix) bool { return p.Addr().Is4() == f.Addr.Is4() }
-	switch {
-	case limited && !slices.ContainsFunc(c.sources, same):
+	if limited && !slices.ContainsFunc(c.sources, same) {
 		return "loadBalancerSourceRanges have no network of its family, so the address stays shut"
 	}
 	return c.policy.refusesPublic(f)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -240,7 +241,7 @@ func canonical(text string) string {
 		return a.String()
 	}
 	if n, ok := number(text); ok {
-		return fmt.Sprint(n)
+		return strconv.FormatUint(uint64(n), 10)
 	}
 	return text
 }
