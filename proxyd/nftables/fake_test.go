@@ -106,7 +106,9 @@ func (k *fake) commit(_ Family, gone, come []element) error {
 	for _, e := range come {
 		k.table.elements[e.set][e.key+e.end] = e.value
 	}
-	k.made++
+	if len(gone)+len(come) > 0 {
+		k.made++
+	}
 	if k.meanwhile != nil {
 		k.meanwhile()
 	}
@@ -320,7 +322,6 @@ func TestReads(t *testing.T) {
 			}
 			k.errs = nil
 		}, 0, 1},
-		{"the number comes round", func() { k.made = 0; k.made--; p.kernel.next = k.made; carryOut(t, p, all[1], nil); k.made++ }, 1, 0},
 	} {
 		step.do()
 		before := k.reads

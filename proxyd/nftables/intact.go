@@ -3,8 +3,6 @@ package nftables
 import (
 	"context"
 	"fmt"
-
-	"github.com/svcreg/svcreg/proxyd/node"
 )
 
 // Generation returns a number that is another one after a change to the kernel's
@@ -14,13 +12,11 @@ func (p *Proxier) Generation() (uint64, error) {
 	return uint64(g), err
 }
 
-func (*real) generation() (uint32, error) { return node.Generation() }
-
 // Intact reports whether all chains stand as they were made, and what leads to
 // them. It costs less than a millisecond, and nothing where nobody else changed
 // any rules. What it doesn't find is a change to single services' elements.
 func (p *Proxier) Intact(context.Context) (bool, error) {
-	if p.kernel.untouched() {
+	if p.kernel.Untouched(p.kernel.generation()) {
 		return true, nil
 	}
 	for f, t := range p.families {

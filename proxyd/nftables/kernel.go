@@ -3,6 +3,7 @@ package nftables
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -88,6 +89,21 @@ func (k *real) ask(do func(*socket) error) (err error) {
 	return err
 }
 
+func (k *real) generation() (g uint32, err error) {
+	var r request
+	r.close(r.message(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0, unix.AF_UNSPEC, 0))
+	err = k.ask(func(s *socket) error {
+		return s.ask(r, func(a answer) {
+			for kind, value := range a.attributes() {
+				if kind == unix.NFTA_GEN_ID && len(value) == 4 {
+					g = binary.BigEndian.Uint32(value)
+				}
+			}
+		})
+	})
+	return g, err
+}
+
 func (k *real) commit(f Family, gone, come []element) error {
 	if len(gone)+len(come) == 0 {
 		return nil
@@ -103,7 +119,7 @@ func (k *real) commit(f Family, gone, come []element) error {
 func (k *real) transact(r request) error {
 	r.acknowledge()
 	r.transaction(unix.NFNL_MSG_BATCH_END)
-	return k.ask(func(s *socket) error { return s.transact(r) })
+	return k.ask(func(s *socket) error { return s.ask(r, nil) })
 }
 
 // bySet adds messages about elements.

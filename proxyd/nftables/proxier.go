@@ -70,10 +70,11 @@ func newProxier(cfg Config, k kernel, families []Family) *Proxier {
 // out, and the error is a *rules.RejectedError, until that changes. After any
 // other error the next Sync reads the kernel, whatever changed.
 func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, _ []netip.Prefix) error {
-	trusted := changed != nil || p.kernel.untouched()
+	trusted := changed != nil || p.kernel.Untouched(p.kernel.generation())
 	if !trusted {
-		p.kernel.begin()
+		p.kernel.Begin(p.kernel.generation())
 	}
+	defer func() { p.kernel.Check(p.kernel.generation()) }()
 	var rejected rules.RejectedError
 	var errs []error
 	for _, f := range slices.Sorted(maps.Keys(p.families)) {

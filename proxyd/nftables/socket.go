@@ -61,56 +61,31 @@ func (s *socket) receive() ([]byte, error) {
 	return s.buf[:n], nil
 }
 
-// transact has a transaction carried out, the last message of which asks for an
-// acknowledgement. The error is all that the kernel has against it.
-func (s *socket) transact(r request) error {
+// ask sends some messages, the last of which brings an answer whatever happens,
+// and calls a function with what is answered. The error is all that the kernel
+// has against it.
+func (s *socket) ask(r request, each func(answer)) error {
 	if err := s.send(r); err != nil {
 		return err
 	}
 	var errs []error
-	acknowledged := false
-	for {
+	for n := 0; ; n++ {
 		b, err := s.receive()
-		if errors.Is(err, syscall.EAGAIN) {
-			break // that was all
+		if errors.Is(err, syscall.EAGAIN) && n > 0 {
+			return errors.Join(errs...) // that was all
 		}
-		if err != nil {
-			return err
-		}
-		for a := range answers(b) {
-			if a.kind != unix.NLMSG_ERROR {
-				continue
-			}
-			if errno := a.errno(); errno != 0 {
-				errs = append(errs, errno)
-			}
-			acknowledged = true
-		}
-	}
-	if !acknowledged {
-		errs = append(errs, fmt.Errorf("the kernel does not answer: %w", syscall.EAGAIN))
-	}
-	return errors.Join(errs...)
-}
-
-// dump asks for all of something, and calls a function with each.
-func (s *socket) dump(r request, each func(answer)) error {
-	if err := s.send(r); err != nil {
-		return err
-	}
-	for {
-		b, err := s.receive()
 		if err != nil {
 			return err
 		}
 		for a := range answers(b) {
 			switch a.kind {
-			case unix.NLMSG_DONE:
-				return nil
-			case unix.NLMSG_ERROR:
-				return a.errno()
+			case unix.NLMSG_DONE, unix.NLMSG_ERROR:
+				if errno := a.errno(); errno != 0 {
+					errs = append(errs, errno)
+				}
+			default:
+				each(a)
 			}
-			each(a)
 		}
 	}
 }

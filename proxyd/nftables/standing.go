@@ -217,5 +217,5 @@ func (d dumper) dump(message uint16, set string, each func(answer)) error {
 		r.text(unix.NFTA_SET_ELEM_LIST_SET, set)
 	}
 	r.close(at)
-	return d.kernel.ask(func(s *socket) error { return s.dump(r, each) })
+	return d.kernel.ask(func(s *socket) error { return s.ask(r, each) })
 }
