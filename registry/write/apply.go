@@ -22,6 +22,11 @@ import (
 // TakenError, OutsideError, ErrNotInitialised, ErrConflict, those of codec, and
 // etcd's.
 func (w *Writer) Apply(ctx context.Context, d *codec.Document) (Outcome, error) {
+	return w.ApplyIf(ctx, d, Condition{})
+}
+
+// ApplyIf is an Apply that is made only if a condition holds.
+func (w *Writer) ApplyIf(ctx context.Context, d *codec.Document, c Condition) (Outcome, error) {
 	ref := d.Ref()
 	outcome := Unchanged
 	err := refuseKind(ref)
@@ -30,7 +35,7 @@ func (w *Writer) Apply(ctx context.Context, d *codec.Document) (Outcome, error) 
 	}
 	if err == nil {
 		err = w.untilDone(ctx, func() (done bool, err error) {
-			outcome, done, err = w.tryApply(ctx, ref, d)
+			outcome, done, err = w.tryApply(ctx, ref, d, c)
 			return done, err
 		})
 	}
@@ -52,10 +57,13 @@ func refuseKind(r registry.Ref) error {
 }
 
 // tryApply makes one attempt. It is not done if it lost a race.
-func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Document) (_ Outcome, done bool, err error) {
+func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Document, c Condition) (_ Outcome, done bool, err error) {
 	v, err := w.read(ctx, ref)
 	if err == nil {
 		err = w.permit(ctx, v)
+	}
+	if err == nil {
+		err = c.check(v)
 	}
 	if err != nil {
 		return Unchanged, false, err

@@ -14,9 +14,14 @@ import (
 // object that can't be read can be deleted all the same. The errors are
 // ErrNotFound, ForeignError, ErrConflict and etcd's.
 func (w *Writer) Delete(ctx context.Context, r registry.Ref) error {
+	return w.DeleteIf(ctx, r, Condition{})
+}
+
+// DeleteIf is a Delete that is made only if a condition holds.
+func (w *Writer) DeleteIf(ctx context.Context, r registry.Ref, c Condition) error {
 	err := refuseKind(r)
 	if err == nil {
-		err = w.untilDone(ctx, func() (bool, error) { return w.tryDelete(ctx, r) })
+		err = w.untilDone(ctx, func() (bool, error) { return w.tryDelete(ctx, r, c) })
 	}
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", r, err)
@@ -25,7 +30,7 @@ func (w *Writer) Delete(ctx context.Context, r registry.Ref) error {
 }
 
 // tryDelete makes one attempt. It returns false if it lost a race.
-func (w *Writer) tryDelete(ctx context.Context, r registry.Ref) (done bool, err error) {
+func (w *Writer) tryDelete(ctx context.Context, r registry.Ref, cond Condition) (done bool, err error) {
 	v, err := w.read(ctx, r)
 	if err != nil {
 		return false, err
@@ -35,6 +40,9 @@ func (w *Writer) tryDelete(ctx context.Context, r registry.Ref) (done bool, err 
 	}
 	if v.stored == nil {
 		return false, ErrNotFound
+	}
+	if err := cond.check(v); err != nil {
+		return false, err
 	}
 	c := newChange(r.Key, nil)
 	c.puts = append(c.puts, clientv3.OpDelete(v.key))
