@@ -115,7 +115,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		errNoPath.write(w)
 	default:
-		x := &exchange{path: to, raw: raw, start: time.Now(), ResponseWriter: w}
+		x := &exchange{path: to, raw: raw, upgrade: upgradeOf(r.Header), start: time.Now(), ResponseWriter: w}
 		defer p.audit(r, x)
 		if err == nil {
 			err = p.serve(x, r)
@@ -134,7 +134,7 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 	if p.May != nil && !p.May(r, x.path.to) {
 		return forbidden(x.path.to)
 	}
-	if x.rest == "" && !x.redirect && !isUpgrade(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if x.rest == "" && !x.redirect && x.upgrade == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		x.redirectTo(http.StatusMovedPermanently, x.prefix+"/", r)
 		return nil
 	}

@@ -3,10 +3,7 @@ package apiproxy
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // exchange is a request on its way, and the writer of its response.
@@ -17,6 +14,7 @@ type exchange struct {
 	targets []target
 	target  target // the last one that was tried
 	tries   int
+	upgrade string // the other protocol that the client wants, if any
 
 	start  time.Time
 	status int
@@ -36,6 +34,11 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (x *exchange) WriteHeader(code int) {
 	if code >= 200 {
 		x.status = code
+		if x.upgrade != "" {
+			// The client may have sent what the other protocol has: nothing on
+			// this connection can be told from it (CVE-2018-1002105).
+			x.Header().Set("Connection", "close")
+		}
 	}
 	x.ResponseWriter.WriteHeader(code)
 }
@@ -48,10 +51,4 @@ func (x *exchange) Write(p []byte) (int, error) {
 	n, err := x.ResponseWriter.Write(p)
 	x.bytes += int64(n)
 	return n, err
-}
-
-// isUpgrade reports whether a request wants its connection for another
-// protocol, such as WebSocket.
-func isUpgrade(r *http.Request) bool {
-	return httpguts.HeaderValuesContainsToken(r.Header["Connection"], "Upgrade") && strings.TrimSpace(r.Header.Get("Upgrade")) != ""
 }

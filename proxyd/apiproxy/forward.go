@@ -57,8 +57,7 @@ func setPath(r *httputil.ProxyRequest, rest string) {
 func (p *Proxy) modify(r *http.Response) error {
 	x := exchangeOf(r.Request.Context())
 	if r.StatusCode == http.StatusSwitchingProtocols {
-		x.status = r.StatusCode
-		return nil
+		return x.switching(r)
 	}
 	l := links{prefix: x.prefix, hosts: []string{x.target.address(), r.Request.Host}, scheme: x.target.scheme}
 	if location := r.Header.Get("Location"); location != "" {
@@ -69,11 +68,6 @@ func (p *Proxy) modify(r *http.Response) error {
 	}
 	if !p.KeepLinks {
 		l.rewritePage(r)
-	}
-	if isUpgrade(r.Request) {
-		// Whoever wanted another protocol may have sent it already: nothing
-		// that follows on this connection can be told from it (CVE-2018-1002105).
-		r.Header.Set("Connection", "close")
 	}
 	return nil
 }

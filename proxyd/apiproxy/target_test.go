@@ -50,7 +50,7 @@ const manifests = `
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: pending, namespace: ns}}
 ---
-{apiVersion: v1, kind: Node, metadata: {name: n}, status: {addresses: [{type: InternalIP, address: 10.0.2.1}]}}
+{apiVersion: v1, kind: Node, metadata: {name: "n"}, status: {addresses: [{type: InternalIP, address: 10.0.2.1}]}}
 ---
 {apiVersion: v1, kind: Node, metadata: {name: lost}}
 `

@@ -1,0 +1,112 @@
+package apiproxy
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// Where an endpoint can't be dialled the next one gets the request, whole.
+func TestNextEndpoint(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }))
+	defer backend.Close()
+	alive, dead, elsewhere := backend.Listener.Addr().String(), refused(t), "169.254.1.1:80"
+	for range 20 { // the order is random
+		h := newProxy(t, serviceOf(dead, alive, elsewhere))
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+servicePath+"/", io.MultiReader(strings.NewReader("hello")))
+		if res, body := h.do(t, r); res.StatusCode != 200 || body != "hello" {
+			t.Fatalf("%s %s", res.Status, body)
+		}
+		if line := h.audit.await(t, 1)[0]; line["endpoint"] != alive {
+			t.Errorf("%v", line)
+		}
+	}
+}
+
+// One that failed isn't tried again at once.
+func TestFailedAvoided(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer backend.Close()
+	h := newProxy(t, serviceOf(refused(t), backend.Listener.Addr().String()))
+	const n = 50
+	for range n {
+		h.get(t, "/")
+	}
+	twice := 0
+	for _, line := range h.audit.await(t, n) {
+		if line["tries"] != 1.0 {
+			twice++
+		}
+	}
+	if twice != 1 {
+		t.Errorf("%d of %d requests met the dead endpoint", twice, n)
+	}
+}
+
+// A request that an endpoint may have begun to read goes to no other.
+func TestNotTwice(t *testing.T) {
+	var asked atomic.Int32
+	hangUp := func() net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				asked.Add(1)
+				conn.Read(make([]byte, 1))
+				conn.(*net.TCPConn).SetLinger(0)
+				conn.Close()
+			}
+		}()
+		return l
+	}
+	h := newProxy(t, serviceOf(hangUp().Addr().String(), hangUp().Addr().String()))
+	for _, method := range []string{http.MethodPost, http.MethodGet} {
+		asked.Store(0)
+		r, _ := http.NewRequestWithContext(t.Context(), method, h.URL+servicePath+"/", strings.NewReader("hello"))
+		if res, body := h.do(t, r); res.StatusCode != 503 || !strings.Contains(body, "error trying to reach service: ") || asked.Load() != 1 {
+			t.Errorf("%s: %s %s, after %d connections", method, res.Status, body, asked.Load())
+		}
+	}
+}
+
+func TestTerminatingOnlyAlone(t *testing.T) {
+	serve := func(s string) string {
+		b := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, s) }))
+		t.Cleanup(b.Close)
+		_, port, _ := net.SplitHostPort(b.Listener.Addr().String())
+		return port
+	}
+	going := serve("going")
+	ready := serve("ready")
+	slices := func(conditions ...string) string {
+		text := `{apiVersion: v1, kind: Service, metadata: {name: web, namespace: ns}, spec: {ports: [{port: 80}]}}`
+		for i, c := range conditions {
+			port := []string{going, ready}[i]
+			text += `
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: web-` + port + `, namespace: ns, labels: {kubernetes.io/service-name: web}}, addressType: IPv4, ports: [{port: ` + port + `}], endpoints: [{addresses: [127.0.0.1], conditions: {` + c + `}}]}`
+		}
+		return text + "\n"
+	}
+	const leaving = "ready: false, serving: true, terminating: true"
+	both, alone := newProxy(t, slices(leaving, "ready: true")), newProxy(t, slices(leaving))
+	for range 20 {
+		if _, body := both.get(t, "/"); body != "ready" {
+			t.Fatalf("%s served beside a ready one", body)
+		}
+	}
+	if _, body := alone.get(t, "/"); body != "going" {
+		t.Errorf("got %s", body)
+	}
+}

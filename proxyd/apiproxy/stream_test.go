@@ -1,0 +1,69 @@
+package apiproxy
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// What an endpoint sends arrives as it is sent; so does what a client sends.
+func TestStreams(t *testing.T) {
+	const event = "1<br\n>" // a page's text waits for the next tag, if for nothing else
+	for _, mediaType := range []string{"text/event-stream", "application/json", "text/html"} {
+		next := make(chan struct{})
+		h := newHarness(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", mediaType)
+			for {
+				select {
+				case <-next:
+					io.WriteString(w, event)
+					http.NewResponseController(w).Flush()
+				case <-r.Context().Done():
+					return
+				}
+			}
+		})
+		conn, r := h.raw(t, "GET "+servicePath+"/ HTTP/1.1\r\nHost: h\r\n\r\n")
+		next <- struct{}{}
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := bufio.NewReader(res.Body)
+		for range 3 {
+			if _, err := body.ReadString('\n'); err != nil {
+				t.Fatalf("%s: %v", mediaType, err)
+			}
+			next <- struct{}{}
+		}
+		conn.Close()
+	}
+}
+
+func TestUploadStreams(t *testing.T) {
+	arrived := make(chan string)
+	h := newHarness(t, func(_ http.ResponseWriter, r *http.Request) {
+		b := make([]byte, 1)
+		for {
+			n, err := r.Body.Read(b)
+			if n > 0 {
+				arrived <- string(b[:n])
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+	conn, r := h.raw(t, "POST "+servicePath+"/ HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n")
+	for _, s := range []string{"a", "b", "c"} {
+		io.WriteString(conn, s)
+		if got := <-arrived; got != s {
+			t.Errorf("got %q", got)
+		}
+	}
+	if status, _ := r.ReadString('\n'); !strings.Contains(status, "200") {
+		t.Error(status)
+	}
+}
