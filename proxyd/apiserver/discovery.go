@@ -27,7 +27,7 @@ func (s *Server) fixedPaths() map[string]http.HandlerFunc {
 		"/readyz":                        s.ready,
 	}
 	for path, group := range map[string]string{"/api/v1": "", "/apis/" + discoveryv1.GroupName + "/v1": discoveryv1.GroupName} {
-		paths[path] = fixed(resourcesOf(group))
+		paths[path] = fixed(s.resourcesOf(group))
 	}
 	for path := range paths { // kubectl get --raw /api/ works as well
 		paths[path+"/"] = paths[path]
@@ -88,16 +88,20 @@ func discoveryGroup() metav1.APIGroup {
 }
 
 // resourcesOf lists what a group has.
-func resourcesOf(group string) metav1.APIResourceList {
+func (s *Server) resourcesOf(group string) metav1.APIResourceList {
 	list := metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}}
 	for _, r := range resources {
 		if r.group != group {
 			continue
 		}
+		verbs := metav1.Verbs{"get", "list", "watch"}
+		if s.config.Store != nil && r.writable() {
+			verbs = append(verbs, "create", "update", "patch", "delete")
+		}
 		list.GroupVersion = r.groupVersion()
 		list.APIResources = append(list.APIResources, metav1.APIResource{
 			Name: r.name, SingularName: r.singular, Namespaced: r.namespaced(), Kind: r.kind.String(),
-			Verbs: metav1.Verbs{"get", "list", "watch"}, ShortNames: r.short,
+			Verbs: verbs, ShortNames: r.short,
 		})
 	}
 	return list

@@ -24,10 +24,15 @@ func (r *resource) typed(o registry.Object) (object, error) {
 		return nil, fmt.Errorf("%s: %w", o.Ref(), err)
 	}
 	typed.SetResourceVersion(versionText(o.Metadata().ModRevision))
+	complete(typed)
+	return typed, nil
+}
+
+// complete writes the defaults of the API.
+func complete(typed object) {
 	if service, ok := typed.(*corev1.Service); ok {
 		completeService(service)
 	}
-	return typed, nil
 }
 
 // versionText returns a revision as the API writes it; empty for that of an

@@ -7,23 +7,17 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// openAPITypes are what clients call OpenAPI v2 as protobuf: those of today, and
-// those up to 1.26.
-var openAPITypes = []string{
-	"application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
-	"application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
-}
+// openAPIType is OpenAPI v2 as protobuf. Clients ask for it with an @ in the
+// place of the last but one dot, too, which is no valid media type.
+const openAPIType = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 // openAPIv2 answers with a document without schemas, as protobuf where that is
 // asked for. A client then leaves it to the server to validate.
 func openAPIv2(w http.ResponseWriter, q *http.Request) {
-	accept := q.Header.Get("Accept")
-	for _, name := range openAPITypes {
-		if strings.Contains(accept, name) {
-			w.Header().Set("Content-Type", name)
-			_, _ = w.Write(openAPIProtobuf()) // the client has gone
-			return
-		}
+	if strings.Contains(strings.ReplaceAll(q.Header.Get("Accept"), "@", "."), openAPIType) {
+		w.Header().Set("Content-Type", openAPIType)
+		_, _ = w.Write(openAPIProtobuf()) // the client has gone
+		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"swagger": "2.0",

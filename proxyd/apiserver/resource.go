@@ -80,6 +80,11 @@ func (r *resource) groupVersion() string {
 	return schema.GroupVersion{Group: r.group, Version: "v1"}.String()
 }
 
+// groupVersionKind says what an object of the resource is.
+func (r *resource) groupVersionKind() schema.GroupVersionKind {
+	return schema.GroupVersionKind{Group: r.group, Version: "v1", Kind: r.kind.String()}
+}
+
 // groupResource names the resource in messages.
 func (r *resource) groupResource() schema.GroupResource {
 	return schema.GroupResource{Group: r.group, Resource: r.name}

@@ -8,11 +8,13 @@
 // which it was last written, a list's that of the snapshot.
 //
 // A Server is fed by a watch.Watcher and answers reads from its snapshots alone:
-// no read reaches etcd. So what the model of package registry doesn't know,
-// such as the time of creation, is not in the answers. The Watcher must watch
+// no get, list or watch reaches etcd. So what the model of package registry doesn't know,
+// such as the time of creation, is not in the answers. Services and endpoints
+// are written through package write, with the resourceVersion that the client
+// names as the condition. The Watcher must watch
 // all kinds and trim nothing; the one of the data plane does neither:
 //
-//	server := apiserver.New(apiserver.Config{})
+//	server := apiserver.New(apiserver.Config{Store: write.New(client, layout, write.Options{})})
 //	watcher, err := watch.New(watch.Config{Client: client, Layout: layout, Notify: server.Notify})
 //	…
 //	mux.Handle("/", server) // beside the proxy path, which is package apiproxy's
@@ -31,6 +33,9 @@ import (
 
 // Config says how a Server works. The zero Config is for everyday use.
 type Config struct {
+	// Store is what services and endpoints are written to; nil means that
+	// nothing can be written.
+	Store Store
 	// Bookmark is how often a watch that asked for bookmarks gets one; zero
 	// means once a minute, as from an apiserver.
 	Bookmark time.Duration
@@ -84,7 +89,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 func (s *Server) serve(w http.ResponseWriter, q *http.Request) error {
 	if handler := s.fixed[q.URL.Path]; handler != nil {
 		if q.Method != http.MethodGet && q.Method != http.MethodHead {
-			return errMethod(q.Method)
+			return errMethod()
 		}
 		handler(w, q)
 		return nil
@@ -94,7 +99,7 @@ func (s *Server) serve(w http.ResponseWriter, q *http.Request) error {
 		return err
 	}
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
-		return errMethod(q.Method)
+		return s.change(w, q, target)
 	}
 	return s.read(w, q, target)
 }

@@ -25,7 +25,7 @@ func errNoPath() error {
 	}}
 }
 
-func errMethod(string) error {
+func errMethod() error {
 	return &statusError{metav1.Status{
 		Code: http.StatusMethodNotAllowed, Reason: metav1.StatusReasonMethodNotAllowed, Details: &metav1.StatusDetails{},
 		Message: "the server does not allow this method on the requested resource",

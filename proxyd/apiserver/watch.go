@@ -7,7 +7,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/svcreg/svcreg/registry"
@@ -193,7 +192,7 @@ func (f *stream) mark(revision int64) any {
 		}
 	}
 	mark := f.resource.make()
-	mark.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{Group: f.group, Version: "v1", Kind: f.kind.String()})
+	mark.GetObjectKind().SetGroupVersionKind(f.resource.groupVersionKind())
 	mark.SetResourceVersion(versionText(revision))
 	return mark
 }
