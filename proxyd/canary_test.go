@@ -1,6 +1,7 @@
 package proxyd
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -128,6 +129,34 @@ func TestNobodyCanTell(t *testing.T) {
 		w.pass(time.Second)
 		if calls := w.kernel.took(); len(calls) != 1 || !calls[0].Full {
 			t.Errorf("syncs %v, want a full one when it can be told again", calls)
+		}
+	})
+}
+
+// While repairs fail they are tried again as after any failure, with pauses
+// that grow: what is missing is known, and nobody looks.
+func TestFailedRepairsAreNotHurried(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.began()
+		w.kernel.failing(func() error { return errors.New("the kernel is busy") })
+		w.kernel.foreign(true)
+		w.pass(time.Second)
+		w.kernel.looked()
+		w.kernel.took()
+		w.pass(time.Minute)
+		if n := len(w.kernel.took()); n < 2 || n > 8 {
+			t.Errorf("%d attempts in a minute, want a few with pauses that grow", n)
+		}
+		if n := w.kernel.looked(); n != 0 {
+			t.Errorf("looked %d times at what is known to be broken", n)
+		}
+		if n := gaugeValue(t, w.metrics, "proxyd_repairs_total"); n != 1 {
+			t.Errorf("proxyd_repairs_total %v, want 1", n)
+		}
+		w.kernel.failing(nil)
+		w.pass(2 * maxPause)
+		if !w.kernel.stands() {
+			t.Error("not repaired once the kernel takes rules")
 		}
 	})
 }

@@ -92,6 +92,13 @@ func (k *fakeKernel) foreign(broken bool) {
 	k.broken = k.broken || broken
 }
 
+// stands reports whether what was carried out is there.
+func (k *fakeKernel) stands() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.broken
+}
+
 // looked returns how often Intact was asked since the last time.
 func (k *fakeKernel) looked() int {
 	k.mu.Lock()

@@ -9,21 +9,40 @@ import (
 // refusalLog is the set of refusals that the log already tells of.
 type refusalLog map[rules.Refusal]struct{}
 
-// compare logs the refusals that are new, and those that are no more.
-func (have *refusalLog) compare(logger *slog.Logger, now []rules.Refusal) {
-	next := refusalLog{}
-	for _, r := range now {
-		next[r] = struct{}{}
+// compare logs the refusals that are new among all there are, and those that
+// are no more.
+func (have *refusalLog) compare(logger *slog.Logger, all []rules.Refusal) {
+	now := refusalLog{}
+	for _, r := range all {
+		now[r] = struct{}{}
+	}
+	var gone, come []rules.Refusal
+	for _, r := range all {
 		if _, known := (*have)[r]; !known {
-			logger.Warn(what(r)+" refused", append(of(r), "reason", r.Reason)...)
+			come = append(come, r)
 		}
 	}
 	for r := range *have {
-		if _, still := next[r]; !still {
-			logger.Info(what(r)+" refused no more", of(r)...)
+		if _, still := now[r]; !still {
+			gone = append(gone, r)
 		}
 	}
-	*have = next
+	have.change(logger, gone, come)
+}
+
+// change logs refusals that are no more, and those that are new.
+func (have *refusalLog) change(logger *slog.Logger, gone, come []rules.Refusal) {
+	if *have == nil {
+		*have = refusalLog{}
+	}
+	for _, r := range gone {
+		delete(*have, r)
+		logger.Info(what(r)+" refused no more", of(r)...)
+	}
+	for _, r := range come {
+		(*have)[r] = struct{}{}
+		logger.Warn(what(r)+" refused", append(of(r), "reason", r.Reason)...)
+	}
 }
 
 // what names what a service doesn't get.

@@ -62,12 +62,15 @@ func (l *loop) compile(n *news) []rules.Frontend {
 		l.ruleset = rules.Compile(l.snapshot, l.policy.Policy)
 		l.reconcile = true
 		l.flows.recompiled(old)
+		l.refusals.compare(l.logger, l.ruleset.Refusals())
 	} else if n.snapshot != nil {
-		l.ruleset, changed = old.Update(l.snapshot, n.changes())
+		changes := n.changes()
+		l.ruleset, changed = old.Update(l.snapshot, changes)
 		l.flows.note(old, l.ruleset, changed)
+		gone, come := l.ruleset.RefusalsSince(old, changes.Services)
+		l.refusals.change(l.logger, gone, come)
 	}
 	if l.ruleset != old {
-		l.refusals.compare(l.logger, l.ruleset.Refusals())
 		l.metrics.compiled(l.ruleset, len(l.refusals))
 	}
 	return changed

@@ -8,6 +8,7 @@
 package rules
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -104,6 +105,11 @@ type Refusal struct {
 	Frontend
 	// Reason says why, for people: "held by my-ns/other".
 	Reason string
+}
+
+// compare orders refusals by their services and then by their frontends.
+func (r Refusal) compare(other Refusal) int {
+	return cmp.Or(r.Service.Compare(other.Service), r.Frontend.Compare(other.Frontend), cmp.Compare(r.Reason, other.Reason))
 }
 
 // String returns "my-ns/my-service: 192.0.2.1:80/TCP: " and the reason.

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"cmp"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -138,14 +136,11 @@ func (r *Ruleset) Refusals() []Refusal {
 		all = append(all, refused...)
 	}
 	for at, rivals := range r.frontends.rivals.All() {
-		holder := r.holder(at).service
 		for _, c := range rivals {
-			all = append(all, Refusal{c.service, at.frontend(), fmt.Sprintf("held by %v", holder)})
+			all = append(all, r.heldBy(c.service, at))
 		}
 	}
-	slices.SortFunc(all, func(a, b Refusal) int {
-		return cmp.Or(a.Service.Compare(b.Service), a.Compare(b.Frontend), cmp.Compare(a.Reason, b.Reason))
-	})
+	slices.SortFunc(all, Refusal.compare)
 	return all
 }
 

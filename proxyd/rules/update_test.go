@@ -85,6 +85,11 @@ func TestUpdateIsCompile(t *testing.T) {
 			if diff := cmp.Diff(differing(r, updated), fmt.Sprint(changed)); diff != "" {
 				t.Fatalf("seed %d, revision %d: changed (-want +got):\n%s", seed, revision, diff)
 			}
+			gone, come := updated.RefusalsSince(r, c.Services)
+			wantGone, wantCome := lacking(r.Refusals(), updated.Refusals()), lacking(updated.Refusals(), r.Refusals())
+			if diff := cmp.Diff([]string{fmt.Sprint(wantGone), fmt.Sprint(wantCome)}, []string{fmt.Sprint(gone), fmt.Sprint(come)}); diff != "" {
+				t.Fatalf("seed %d, revision %d: refusals gone, and new (-want +got):\n%s", seed, revision, diff)
+			}
 			for what, other := range map[string]*Ruleset{"updated": updated, "compiled": anew, "the same": r} {
 				found := other.Differing(r)
 				slices.SortFunc(found, Frontend.Compare)
