@@ -231,7 +231,7 @@ func TestEachMomentIsRight(t *testing.T) {
 		}
 		return nil
 	}
-	n.proxier.kernel = k
+	n.proxier.kernel.Kernel = k
 	n.sync(t)
 	if transactions < 3 {
 		t.Errorf("only %d transactions: the test is too small", transactions)

@@ -1,6 +1,9 @@
 package iptables
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // The chains that packets enter by, and those that decide on masquerading.
 const (
@@ -31,6 +34,12 @@ type base struct {
 	nodePorts             []netip.Prefix // Config.NodePortAddrs
 	masqueradeAll         bool
 	randomFully           bool
+}
+
+// equal reports whether the same base chains come of another one.
+func (b base) equal(other base) bool {
+	return slices.Equal(b.clusterCIDRs, other.clusterCIDRs) && slices.Equal(b.portals, other.portals) &&
+		slices.Equal(b.nodePorts, other.nodePorts) && b.masqueradeAll == other.masqueradeAll && b.randomFully == other.randomFully
 }
 
 // Classic BPF programs that match packets whose source is their destination:

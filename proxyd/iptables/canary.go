@@ -10,8 +10,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
 )
 
 // Generation returns a number that is another one after a change to the kernel's
@@ -21,21 +19,25 @@ func (p *Proxier) Generation() (uint64, error) {
 	if p.features.Legacy {
 		return tableSizes(p.families())
 	}
-	g, err := machine.Generation()
+	g, err := p.kernel.Generation()
 	return uint64(g), err
 }
 
 // Intact reports whether that stands which all packets meet first: the jumps to
 // our chains, and the chains that those lead to. So it finds a table that was
-// flushed or replaced at the cost of a command or two. What it doesn't find is a
+// flushed or replaced at the cost of a command or two, or of none where nobody
+// else changed any rules. What it doesn't find is a
 // change to single rules further down.
 func (p *Proxier) Intact(ctx context.Context) (bool, error) {
+	if p.kernel.untouched() {
+		return true, nil
+	}
 	for _, family := range p.families() {
 		s, known := p.applied[family]
 		if !known {
 			continue // the next Sync reads it anyway
 		}
-		err := p.kernel.Restore(ctx, family, s.canary())
+		err := p.kernel.Kernel.Restore(ctx, family, s.canary()) // no change
 		if err != nil && !isRefusal(err) {
 			return false, fmt.Errorf("%v: look whether our rules stand: %w", family, err)
 		}

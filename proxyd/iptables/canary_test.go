@@ -14,7 +14,7 @@ func TestCanary(t *testing.T) {
 	for _, backend := range []string{ModeNFT, ModeLegacy} {
 		t.Run(backend, func(t *testing.T) {
 			l := newBareLab(t, backend)
-			p := l.proxier(Config{ClusterCIDRs: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/16")}})
+			p := l.proxier(t, Config{ClusterCIDRs: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/16")}})
 			w := newWorld(sample...)
 			look := func() (generation uint64, intact bool) {
 				t.Helper()
@@ -65,6 +65,12 @@ func TestCanaryThatCannotTell(t *testing.T) {
 	mustSync(t, p, newWorld(sample...))
 	if intact, err := p.Intact(t.Context()); !intact || err != nil {
 		t.Errorf("after a sync: intact %v, %v", intact, err)
+	}
+	if err := f.Restore(t.Context(), IPv4, []byte("*nat\n:THEIRS - [0:0]\nCOMMIT\n")); err != nil {
+		t.Fatal(err)
+	}
+	if intact, err := p.Intact(t.Context()); !intact || err != nil {
+		t.Errorf("after others made a chain of their own: intact %v, %v", intact, err)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()

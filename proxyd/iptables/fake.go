@@ -25,7 +25,8 @@ type Fake struct {
 	families map[Family]map[string]fakeTable
 	inputs   []string
 	saves    int
-	met      int // how many rules packets have met
+	made     uint32 // transactions
+	met      int    // how many rules packets have met
 	// seen are the clients on each list of xt_recent.
 	seen map[string]map[string]bool
 }
@@ -69,7 +70,15 @@ func (f *Fake) Restore(ctx context.Context, family Family, input []byte) error {
 			return refusedError{fmt.Sprintf("line %d failed: %v: %s", number, err, strings.TrimSpace(line))}
 		}
 	}
+	f.made += uint32(bytes.Count(input, []byte("\nCOMMIT\n")))
 	return nil
+}
+
+// Generation counts what went in by Restore.
+func (f *Fake) Generation() (uint32, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.made, nil
 }
 
 // Save prints what stands, in the form of iptables-save.

@@ -75,7 +75,7 @@ func TestRealFeatures(t *testing.T) {
 		// Refusals come at a limited rate otherwise.
 		l.in(t, "node", nil, "sh", "-c", "echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit")
 		w := newWorld(many(100, 2)...) // so that trees have branches
-		p := l.proxier(Config{ClusterCIDRs: pods})
+		p := l.proxier(t, Config{ClusterCIDRs: pods})
 		mustSync(t, p, w)
 		var all []service
 		for _, f := range features {
@@ -96,13 +96,13 @@ func TestRealFeatures(t *testing.T) {
 			})
 		}
 		stands := l.save(t)
-		mustSync(t, l.proxier(Config{ClusterCIDRs: pods}), w)
+		mustSync(t, l.proxier(t, Config{ClusterCIDRs: pods}), w)
 		if diff := cmp.Diff(stands, l.save(t)); diff != "" {
 			t.Errorf("a restart changes (-before +after):\n%s", diff)
 		}
 		t.Run("affinity", func(t *testing.T) { l.testStays(t, p, w) })
 		t.Run("--nodeport-addresses", func(t *testing.T) { l.testNodePortAddrs(t, w) })
-		if _, err := l.kernel().cleanup(t.Context()); err != nil {
+		if _, err := l.kernel(t).cleanup(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if left := l.save(t); left != withoutOwn(left) {
@@ -192,7 +192,7 @@ func (l *lab) testStays(t *testing.T, p *Proxier, w *world) {
 // testNodePortAddrs opens node ports on one network's addresses only: on others
 // the node answers as it would by itself.
 func (l *lab) testNodePortAddrs(t *testing.T, w *world) {
-	mustSync(t, l.proxier(Config{ClusterCIDRs: pods, NodePortAddrs: networks("10.9.0.0/24,fd01:1::/64")}), w)
+	mustSync(t, l.proxier(t, Config{ClusterCIDRs: pods, NodePortAddrs: networks("10.9.0.0/24,fd01:1::/64")}), w)
 	for _, network := range []string{"tcp", "udp"} {
 		for _, to := range []string{"10.9.0.1:30001", "[fd01:1::1]:30001"} {
 			if _, _, err := l.ask(t, "client", network, to); err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/coreos/go-iptables/iptables"
+
+	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
 )
 
 // Kernel is where rules go. A Fake imitates one.
@@ -21,6 +23,9 @@ type Kernel interface {
 	// Save returns what stands in all tables of one family, as iptables-save
 	// prints it.
 	Save(ctx context.Context, family Family) ([]byte, error)
+	// Generation returns a number that is the next one after each transaction,
+	// of whomever. It is not asked where Features.Legacy is set.
+	Generation() (uint32, error)
 }
 
 // Features is what a machine's iptables can do.
@@ -90,6 +95,9 @@ func (c commands) Restore(ctx context.Context, family Family, input []byte) erro
 func (c commands) Save(ctx context.Context, family Family) ([]byte, error) {
 	return c.run(ctx, nil, c.name(family, "-save"))
 }
+
+// Generation asks the kernel.
+func (commands) Generation() (uint32, error) { return machine.Generation() }
 
 func (c commands) run(ctx context.Context, input []byte, args ...string) ([]byte, error) {
 	args = append(append([]string{}, c.wrap...), args...)

@@ -147,7 +147,7 @@ func (l *lab) save(t *testing.T) string {
 
 // inside calls a function on a thread that is in a namespace: sockets that it
 // opens belong there.
-func (l *lab) inside(t *testing.T, ns string, do func()) {
+func (l *lab) inside(t testing.TB, ns string, do func()) {
 	t.Helper()
 	done := make(chan error)
 	go func() {
@@ -279,14 +279,26 @@ func (l *lab) reached(t *testing.T, ns, network, to string) map[string]bool {
 	return servers
 }
 
+// labKernel is that of the lab's node.
+type labKernel struct {
+	commands
+	lab *lab
+	t   testing.TB
+}
+
+func (k labKernel) Generation() (g uint32, err error) {
+	k.lab.inside(k.t, "node", func() { g, err = k.commands.Generation() })
+	return g, err
+}
+
 // kernel returns the real commands, run on the lab's node.
-func (l *lab) kernel() commands {
+func (l *lab) kernel(t testing.TB) labKernel {
 	c := newCommands(l.backend)
 	c.wrap = []string{"ip", "netns", "exec", l.ns("node")}
-	return c
+	return labKernel{c, l, t}
 }
 
 // proxier returns a Proxier for the lab's node.
-func (l *lab) proxier(cfg Config) *Proxier {
-	return NewWithKernel(cfg, l.kernel(), Features{IPv6: true, RandomFully: true, Legacy: l.backend == ModeLegacy})
+func (l *lab) proxier(t testing.TB, cfg Config) *Proxier {
+	return NewWithKernel(cfg, l.kernel(t), Features{IPv6: true, RandomFully: true, Legacy: l.backend == ModeLegacy})
 }

@@ -13,7 +13,7 @@ import (
 // methods are for one goroutine at a time.
 type Proxier struct {
 	cfg      Config
-	kernel   Kernel
+	kernel   *ledger
 	features Features
 	// applied is what the kernel has of each family, as far as is known.
 	applied map[Family]state
@@ -40,23 +40,30 @@ func New(cfg Config) (*Proxier, error) {
 
 // NewWithKernel returns a Proxier for a given Kernel.
 func NewWithKernel(cfg Config, kernel Kernel, features Features) *Proxier {
-	return &Proxier{cfg: cfg, kernel: kernel, features: features, applied: map[Family]state{}}
+	k := &ledger{Kernel: kernel, legacy: features.Legacy}
+	return &Proxier{cfg: cfg, kernel: k, features: features, applied: map[Family]state{}}
 }
 
 // Sync makes the kernel do what a Ruleset says. Changed names the frontends
 // whose rules differ from those of the last Sync; nil means that anything may
-// differ, and that the kernel is read first and repaired. Portal are the
-// networks of portal IPs; with none those of the Config count.
+// differ, and that the kernel is repaired: it is read first, unless nobody else has
+// changed any rules since it was, which the legacy backend doesn't tell. Portal are
+// the networks of portal IPs; with none those of the Config count.
 //
 // Where the kernel refuses the rules of single services the others are carried
 // out, and the error is a *rules.RejectedError. After any other error the next Sync
 // reads the kernel, whatever changed.
 func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Frontend, portal []netip.Prefix) error {
 	b := p.cfg.base(portal, p.features.RandomFully)
+	trusted := changed != nil || p.kernel.untouched()
+	if !trusted {
+		p.kernel.begin()
+	}
+	defer p.kernel.check()
 	var rejected rules.RejectedError
 	var errs []error
 	for _, family := range p.families() {
-		if err := p.sync(ctx, family, r, changed, b, &rejected); err != nil {
+		if err := p.sync(ctx, family, r, changed, trusted, b, &rejected); err != nil {
 			errs = append(errs, fmt.Errorf("%v: %w", family, err))
 		}
 	}
@@ -76,20 +83,24 @@ func (p *Proxier) families() []Family {
 	return []Family{IPv4}
 }
 
-func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, b base, rejected *rules.RejectedError) error {
+// sync does what Sync does for one family. Trusted says that what was applied
+// stands.
+func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, trusted bool, b base, rejected *rules.RejectedError) error {
+	old, known := p.applied[family]
+	if known && changed == nil && trusted && old.base.equal(b) {
+		changed = r.Differing(old.rules)
+	}
 	next, todo, err := p.plan(ctx, family, r, changed, b)
 	if err != nil {
 		return err
 	}
-	_, partial := p.applied[family]
-	partial = partial && changed != nil
 	delete(p.applied, family)
 	a := applier{p.kernel, family, p.features.chunk(), p.cfg.logger(), rejected, nil}
 	if err := a.apply(ctx, todo); err != nil {
 		return err
 	}
 	p.applied[family] = next
-	p.sizes.note(family, todo.size, partial)
+	p.sizes.note(family, todo.size, known && changed != nil)
 	return nil
 }
 

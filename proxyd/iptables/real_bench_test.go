@@ -20,7 +20,7 @@ func benchReal(b *testing.B, backend string, n int) {
 	l := newBareLab(b, backend)
 	services := many(n, 5)
 	w := newWorld(services...)
-	p := l.proxier(Config{})
+	p := l.proxier(b, Config{})
 	full := func() {
 		if err := p.Sync(b.Context(), w.rules, nil, nil); err != nil {
 			b.Fatal(err)
@@ -30,7 +30,7 @@ func benchReal(b *testing.B, backend string, n int) {
 		for b.Loop() {
 			full()
 			b.StopTimer()
-			if _, err := l.kernel().cleanup(b.Context()); err != nil {
+			if _, err := l.kernel(b).cleanup(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			b.StartTimer()

@@ -45,7 +45,7 @@ func mustSync(t *testing.T, p *Proxier, w *world) {
 func TestReal(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, l *lab) {
 		w := newWorld(labServices...)
-		p := l.proxier(Config{})
+		p := l.proxier(t, Config{})
 		mustSync(t, p, w)
 		t.Run("reach all endpoints", l.testReach)
 		t.Run("hairpin", l.testHairpin)
@@ -192,13 +192,13 @@ func TestRealCleanupLeavesTheRest(t *testing.T) {
 			if family == IPv6 {
 				input = strings.NewReplacer("192.0.2.77/32", "2001:db8::77/128", "10.1.1.2:8080", "[fd01::2]:8080", "10.99.0.0/16", "fd99::/16").Replace(foreign)
 			}
-			if err := l.kernel().Restore(t.Context(), family, []byte(input)); err != nil {
+			if err := l.kernel(t).Restore(t.Context(), family, []byte(input)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		before := l.save(t)
 		w := newWorld(labServices...)
-		p := l.proxier(Config{ClusterCIDRs: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/16")}})
+		p := l.proxier(t, Config{ClusterCIDRs: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/16")}})
 		mustSync(t, p, w)
 		w.remove("web")
 		if err := p.Sync(t.Context(), w.rules, w.changed, nil); err != nil {
@@ -207,7 +207,7 @@ func TestRealCleanupLeavesTheRest(t *testing.T) {
 		if diff := cmp.Diff(before, withoutOwn(l.save(t))); diff != "" {
 			t.Errorf("a Sync touches rules of others (-before +after):\n%s", diff)
 		}
-		if _, err := l.kernel().cleanup(t.Context()); err != nil {
+		if _, err := l.kernel(t).cleanup(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(before, l.save(t)); diff != "" {
@@ -231,8 +231,8 @@ func withoutOwn(save string) string {
 func TestRealRepair(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, l *lab) {
 		w := newWorld(labServices...)
-		spy := &spyKernel{Kernel: l.kernel()}
-		p := NewWithKernel(Config{ClusterCIDRs: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}, spy, Features{IPv6: true, RandomFully: true})
+		spy := &spyKernel{Kernel: l.kernel(t)}
+		p := NewWithKernel(Config{ClusterCIDRs: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}}, spy, Features{IPv6: true, RandomFully: true, Legacy: l.backend == ModeLegacy})
 		mustSync(t, p, w)
 		want := l.save(t)
 		for _, damage := range []string{
@@ -240,7 +240,7 @@ func TestRealRepair(t *testing.T) {
 			"*nat\n-F PREROUTING\n-F OUTPUT\nCOMMIT\n*filter\n-F FORWARD\nCOMMIT\n",
 			"*nat\n:SVCREG-0000000A-30 - [0:0]\n:SVCREG-STALE - [0:0]\n-A SVCREG-0000000A-30 -j SVCREG-STALE\nCOMMIT\n",
 		} {
-			if err := l.kernel().Restore(t.Context(), IPv4, []byte(damage)); err != nil {
+			if err := l.kernel(t).Restore(t.Context(), IPv4, []byte(damage)); err != nil {
 				t.Fatal(err)
 			}
 			mustSync(t, p, w)
@@ -262,11 +262,17 @@ func TestRealRepair(t *testing.T) {
 	})
 }
 
-// spyKernel notes what is restored, and may spoil it first.
+// spyKernel counts reads, and notes what is restored; it may spoil it first.
 type spyKernel struct {
 	Kernel
+	saves    int
 	restores [][]byte
 	spoil    func([]byte) []byte
+}
+
+func (k *spyKernel) Save(ctx context.Context, family Family) ([]byte, error) {
+	k.saves++
+	return k.Kernel.Save(ctx, family)
 }
 
 func (k *spyKernel) Restore(ctx context.Context, family Family, input []byte) error {
@@ -279,10 +285,10 @@ func (k *spyKernel) Restore(ctx context.Context, family Family, input []byte) er
 
 func TestRealRefusedRule(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, l *lab) {
-		spy := &spyKernel{Kernel: l.kernel(), spoil: func(input []byte) []byte {
+		spy := &spyKernel{Kernel: l.kernel(t), spoil: func(input []byte) []byte {
 			return bytes.ReplaceAll(input, []byte("-d 10.0.0.2/32 -p tcp"), []byte("-d 10.0.0.2/32 -p tcp -m nosuchmatch"))
 		}}
-		p := NewWithKernel(Config{}, spy, Features{IPv6: true, RandomFully: true})
+		p := NewWithKernel(Config{}, spy, Features{IPv6: true, RandomFully: true, Legacy: l.backend == ModeLegacy})
 		err := p.Sync(t.Context(), newWorld(labServices...).rules, nil, nil)
 		var rejected *rules.RejectedError
 		if !errors.As(err, &rejected) || fmt.Sprint(rejected.Keys()) != "[my-ns/self]" {
@@ -301,7 +307,7 @@ func TestRealManyServices(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, l *lab) {
 		services := append(many(2000, 2), labServices...)
 		w := newWorld(services...)
-		p := l.proxier(Config{})
+		p := l.proxier(t, Config{})
 		mustSync(t, p, w)
 		if got := l.reached(t, "client", "tcp", "10.0.0.1:80"); len(got) != 2 {
 			t.Errorf("reached %v, want both servers", got)

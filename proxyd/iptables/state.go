@@ -41,13 +41,14 @@ func (f Family) only(prefixes []netip.Prefix) []netip.Prefix {
 // shares with its predecessor what did not change.
 type state struct {
 	family      Family
+	rules       *rules.Ruleset
 	base        base
 	nat, filter trees
 }
 
 // newState returns what a Ruleset asks for.
 func newState(family Family, r *rules.Ruleset, b base) state {
-	s := state{family: family, base: b}
+	s := state{family: family, rules: r, base: b}
 	nat, filter := s.translating(), s.refusing()
 	for rule := range r.Rules() {
 		if family.has(rule.Addr) {
@@ -60,7 +61,7 @@ func newState(family Family, r *rules.Ruleset, b base) state {
 
 // update returns what a Ruleset asks for that differs at some frontends.
 func (s state) update(r *rules.Ruleset, changed []rules.Frontend, b base) state {
-	s.base = b
+	s.rules, s.base = r, b
 	nat, filter := s.translating(), s.refusing()
 	for _, f := range changed {
 		if !s.family.has(f.Addr) {
