@@ -16,8 +16,16 @@ type operation struct {
 	Value json.RawMessage `json:"value"`
 }
 
+// maxOperations is how many steps a JSON patch can have, as at an apiserver, and
+// maxGrown how many values an object can have after a copy: a few steps that
+// copy a list into itself make it as large as they like.
+const maxOperations, maxGrown = 10000, 100000
+
 // runOperations applies a JSON patch. The fields given are used up.
 func runOperations(fields map[string]any, operations []operation) (map[string]any, error) {
+	if n := len(operations); n > maxOperations {
+		return nil, errPatch("%d operations: want at most %d", n, maxOperations)
+	}
 	var root any = fields
 	for i, o := range operations {
 		next, err := o.run(root)
@@ -74,6 +82,9 @@ func (o *operation) transfer(root any, path []string) (any, error) {
 		return nil, err
 	}
 	value, err := lookUp(root, from)
+	if err == nil && o.Op == "copy" && count(root)+count(value) > maxGrown {
+		err = errPatch("want an object of at most %d values", maxGrown)
+	}
 	if err == nil && o.Op == "move" {
 		root, err = edit(root, from, removeAt)
 	}
@@ -81,6 +92,22 @@ func (o *operation) transfer(root any, path []string) (any, error) {
 		return nil, err
 	}
 	return edit(root, path, func(in any, name string) (any, error) { return addAt(in, name, clone(value)) })
+}
+
+// count returns how many values there are in one.
+func count(value any) int {
+	n := 1
+	switch v := value.(type) {
+	case map[string]any:
+		for _, field := range v {
+			n += count(field)
+		}
+	case []any:
+		for _, e := range v {
+			n += count(e)
+		}
+	}
+	return n
 }
 
 // clone returns a copy that shares nothing with a value.

@@ -32,7 +32,7 @@ type resource struct {
 var resources = []*resource{
 	{
 		kind: registry.KindEndpoints, name: "endpoints", singular: "endpoints", short: []string{"ep"},
-		make:    func() object { return &corev1.Endpoints{} }, //nolint:staticcheck // deprecated since 1.33, and what registries hold
+		make:    func() object { return &corev1.Endpoints{} },
 		columns: columns("Endpoints", "Age"), cells: endpointsCells, fields: noFields,
 	},
 	{

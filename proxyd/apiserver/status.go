@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -66,7 +67,7 @@ func (s *Server) fail(w http.ResponseWriter, q *http.Request, err error) {
 		s.config.Logger.Warn("a request failed", "method", q.Method, "path", strings.ToValidUTF8(q.URL.Path, "?"), "error", err)
 	}
 	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
-		w.Header().Set("Retry-After", fmt.Sprint(status.Details.RetryAfterSeconds))
+		w.Header().Set("Retry-After", strconv.Itoa(int(status.Details.RetryAfterSeconds)))
 	}
 	writeJSON(w, int(status.Code), status)
 }
