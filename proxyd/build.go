@@ -2,6 +2,7 @@ package proxyd
 
 import (
 	"net/http"
+	"os"
 	"runtime/debug"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -58,6 +59,9 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 		checks:  newHealthChecks(c.NodePortAddrs, healthy, c.logger()),
 		latency: newLatency(m.programming.Observe),
 		memory:  memory{free: debug.FreeOSMemory},
+	}
+	if os.Getenv("GOGC") == "" { // nobody decided otherwise
+		l.memory.target = debug.SetGCPercent
 	}
 	if c.ProxyMode != None {
 		l.flows.deleteUDP = conntrack.DeleteUDP

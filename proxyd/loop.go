@@ -81,6 +81,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.fullAfter(l.full)
 	defer l.checks.close()
 	defer l.flows.wait()
+	l.memory.begin()
 	defer l.memory.wait()
 	look := time.NewTicker(canaryPeriod)
 	defer look.Stop()

@@ -9,16 +9,38 @@ import (
 // compare all takes several times the memory that is needed from then on.
 const largeSync = 2000
 
-// memory gives what large syncs took back to the operating system.
+// startGC is the garbage collector's target, in percent, until all rules stand
+// for the first time. Until then nearly all that is allocated is garbage soon,
+// and with the usual 100 about a sixth of a start is spent on collecting it, again
+// and again. What that takes is given back at once.
+const startGC = 300
+
+// memory decides what memory is for: for speed until all rules stand, and to be
+// given back to the operating system after that, and after each large sync.
 type memory struct {
-	free  func() // debug.FreeOSMemory, which takes a tenth of a second
-	busy  atomic.Bool
-	tasks sync.WaitGroup
+	free func() // debug.FreeOSMemory, which takes a tenth of a second
+	// target sets the garbage collector's, and returns what it was; nil where
+	// that is to stay.
+	target func(percent int) int
+	usual  int // what it was
+	busy   atomic.Bool
+	tasks  sync.WaitGroup
+}
+
+// begin is to be called before anything is read.
+func (m *memory) begin() {
+	if m.target != nil {
+		m.usual = m.target(startGC)
+	}
 }
 
 // tidy gives memory back after a full sync of so many rules. It returns at
 // once, so that no change waits; where that still goes on it does nothing.
 func (m *memory) tidy(rules int) {
+	if m.target != nil {
+		m.target(m.usual)
+		m.target = nil
+	}
 	if m.free == nil || rules < largeSync || !m.busy.CompareAndSwap(false, true) {
 		return
 	}

@@ -1,6 +1,7 @@
 package proxyd
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -70,6 +71,37 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 		m.tidy(largeSync)
 		if m.wait(); !ended {
 			t.Error("wait returned while memory was given back")
+		}
+	})
+}
+
+// The garbage collector's target is another one until all rules stand, and
+// never after that.
+func TestGarbageWaitsUntilAllStands(t *testing.T) {
+	inWorld(t, func(w *world) {
+		target := 100
+		w.memory.target = func(percent int) int {
+			was := target
+			target = percent
+			return was
+		}
+		w.memory.begin()
+		w.kernel.failing(func() error { return errors.New("the kernel is busy") })
+		w.write(service("first", "10.1.0.1", "TCP"))
+		w.pass(time.Minute)
+		if target != startGC {
+			t.Errorf("target %d before all rules stand, want %d", target, startGC)
+		}
+		w.kernel.failing(nil)
+		w.pass(2 * maxPause)
+		if target != 100 {
+			t.Errorf("target %d when all rules stand, want 100", target)
+		}
+		target = 50
+		w.kernel.foreign(true)
+		w.pass(time.Second)
+		if target != 50 {
+			t.Errorf("target %d after another full sync, want it left alone", target)
 		}
 	})
 }
