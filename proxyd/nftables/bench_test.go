@@ -94,6 +94,18 @@ func BenchmarkReal(b *testing.B) {
 				b.StopTimer()
 			})
 		})
+		b.Run(name+"/full", func(b *testing.B) {
+			node.Do(func() {
+				p, err := New(Config{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				sync(b, p, all, nil)
+				for i := 0; b.Loop(); i++ {
+					sync(b, p, [...]*rules.Ruleset{other, all}[i%2], nil)
+				}
+			})
+		})
 		b.Run(name+"/adopt", func(b *testing.B) {
 			node.Do(func() {
 				for b.Loop() {
