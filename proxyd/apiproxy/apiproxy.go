@@ -180,7 +180,8 @@ func (x *exchange) fail(err error) {
 	}
 	var status *statusError
 	if !errors.As(err, &status) {
-		status = unavailable("error trying to reach service: %v", err).(*statusError)
+		err = unavailable("error trying to reach service: %v", err)
+		errors.As(err, &status)
 	}
 	status.write(x)
 }

@@ -54,18 +54,18 @@ func TestAddressNotAllowed(t *testing.T) {
 		"by name":    newProxy(t, named, none),
 	} {
 		res, body := h.get(t, "/")
-		if res.StatusCode != 400 || !strings.Contains(body, `"message":"address not allowed"`) || asked {
+		if res.StatusCode != http.StatusBadRequest || !strings.Contains(body, `"message":"address not allowed"`) || asked {
 			t.Errorf("%s: %s %s", name, res.Status, body)
 		}
 	}
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/redirect/namespaces/ns/services/web", nil)
 	h := newProxy(t, serviceOf(at), none)
 	r.URL.Scheme, r.URL.Host = "http", strings.TrimPrefix(h.URL, "http://")
-	if res, _ := h.do(t, r); res.StatusCode != 400 {
+	if res, _ := h.do(t, r); res.StatusCode != http.StatusBadRequest {
 		t.Errorf("redirect: %s", res.Status)
 	}
 	h = newProxy(t, serviceOf(at), none, func(c *Config) { c.AllowAddresses = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} })
-	if res, _ := h.get(t, "/"); res.StatusCode != 200 || !asked {
+	if res, _ := h.get(t, "/"); res.StatusCode != http.StatusOK || !asked {
 		t.Errorf("allowed, but %s", res.Status)
 	}
 }

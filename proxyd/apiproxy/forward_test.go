@@ -54,7 +54,7 @@ func TestEveryForm(t *testing.T) {
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} {
 			r, _ := http.NewRequestWithContext(t.Context(), method, h.URL+p, nil)
-			if res, body := h.do(t, r); res.StatusCode != 200 || body != method+" /x" {
+			if res, body := h.do(t, r); res.StatusCode != http.StatusOK || body != method+" /x" {
 				t.Errorf("%s %s: %s %s", method, p, res.Status, body)
 			}
 		}
@@ -62,7 +62,7 @@ func TestEveryForm(t *testing.T) {
 }
 
 func TestRedirects(t *testing.T) {
-	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) })
+	h := newHarness(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 	backend := h.backend.URL
 	for _, tc := range []struct {
 		method, path string
@@ -120,7 +120,7 @@ func TestResponseHeaders(t *testing.T) {
 		header.Set("Keep-Alive", "timeout=5")
 		header.Set("Access-Control-Allow-Origin", "*")
 		header.Set("Set-Cookie", "a=b")
-		w.WriteHeader(418)
+		w.WriteHeader(http.StatusTeapot)
 		io.WriteString(w, "short and stout")
 	})
 	res, body := h.get(t, "/")
@@ -129,7 +129,7 @@ func TestResponseHeaders(t *testing.T) {
 		"Location": {servicePath + "/login?x#y"}, "Set-Cookie": {"a=b"},
 		"Content-Length": {"15"}, "Content-Type": {"text/plain; charset=utf-8"},
 	}
-	if d := cmp.Diff(want, res.Header); d != "" || res.StatusCode != 418 || body != "short and stout" {
+	if d := cmp.Diff(want, res.Header); d != "" || res.StatusCode != http.StatusTeapot || body != "short and stout" {
 		t.Errorf("%s %q\n%s", res.Status, body, d)
 	}
 }

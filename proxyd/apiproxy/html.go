@@ -71,7 +71,7 @@ func (p *page) Close() error {
 func (l links) copyPage(w io.Writer, from io.Reader, c coding) error {
 	out := &flushing{encoder: c.encode(w), from: from}
 	in, err := c.decode(out)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil // no body at all
 	}
 	if err != nil {
@@ -98,7 +98,7 @@ func (l links) finish(z *html.Tokenizer, in io.Reader, out encoder) error {
 		if _, err := io.Copy(out, io.MultiReader(bytes.NewReader(z.Buffered()), in)); err != nil {
 			return err
 		}
-	case err != io.EOF:
+	case !errors.Is(err, io.EOF):
 		return errors.Join(out.Flush(), err)
 	}
 	return out.Close()

@@ -46,6 +46,7 @@ func (f *failures) add(address string, now time.Time) {
 // that just failed after those that didn't, and those that serve only where
 // nobody else does last. It returns the first maxTries.
 func (f *failures) order(targets []target, now time.Time) []target {
+	//nolint:gosec // it spreads load, and keeps no secret
 	rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 	if len(targets) > 1 {
 		f.mu.Lock()

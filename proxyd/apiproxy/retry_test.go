@@ -18,7 +18,7 @@ func TestNextEndpoint(t *testing.T) {
 	for range 20 { // the order is random
 		h := newProxy(t, serviceOf(dead, alive, elsewhere))
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+servicePath+"/", io.MultiReader(strings.NewReader("hello")))
-		if res, body := h.do(t, r); res.StatusCode != 200 || body != "hello" {
+		if res, body := h.do(t, r); res.StatusCode != http.StatusOK || body != "hello" {
 			t.Fatalf("%s %s", res.Status, body)
 		}
 		if line := h.audit.await(t, 1)[0]; line["endpoint"] != alive {
@@ -74,7 +74,7 @@ func TestNotTwice(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodGet} {
 		asked.Store(0)
 		r, _ := http.NewRequestWithContext(t.Context(), method, h.URL+servicePath+"/", strings.NewReader("hello"))
-		if res, body := h.do(t, r); res.StatusCode != 503 || !strings.Contains(body, "error trying to reach service: ") || asked.Load() != 1 {
+		if res, body := h.do(t, r); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "error trying to reach service: ") || asked.Load() != 1 {
 			t.Errorf("%s: %s %s, after %d connections", method, res.Status, body, asked.Load())
 		}
 	}

@@ -54,7 +54,7 @@ func TestUnreachable(t *testing.T) {
 	dead := refused(t)
 	h := newProxy(t, serviceOf(dead))
 	res, body := h.get(t, "/")
-	if want := `"message":"error trying to reach service: dial tcp ` + dead + `: connect: connection refused"`; res.StatusCode != 503 || !strings.Contains(body, want) {
+	if want := `"message":"error trying to reach service: dial tcp ` + dead + `: connect: connection refused"`; res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, want) {
 		t.Errorf("%s %s, want %s", res.Status, body, want)
 	}
 }
@@ -62,7 +62,7 @@ func TestUnreachable(t *testing.T) {
 func TestResponseTimeout(t *testing.T) {
 	h := newHarness(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		func(c *Config) { c.ResponseTimeout = 20 * time.Millisecond })
-	if res, body := h.get(t, "/"); res.StatusCode != 503 || !strings.Contains(body, "timeout awaiting response headers") {
+	if res, body := h.get(t, "/"); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "timeout awaiting response headers") {
 		t.Errorf("%s %s", res.Status, body)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -67,3 +68,29 @@ func TestUploadStreams(t *testing.T) {
 		t.Error(status)
 	}
 }
+
+// Bodies of any size pass in both directions, also where HTTP/2 is in front.
+func TestLarge(t *testing.T) {
+	const size = 64 << 20
+	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	front := httptest.NewUnstartedServer(h.Config.Handler)
+	front.EnableHTTP2 = true
+	front.StartTLS()
+	defer front.Close()
+	for proto, to := range map[string]*httptest.Server{"HTTP/1.1": h.Server, "HTTP/2.0": front} {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, to.URL+servicePath+"/", io.LimitReader(zeros{}, size))
+		res, err := to.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, res.Body); n != size || err != nil || res.Proto != proto {
+			t.Errorf("%s: %d bytes, %v, by %s", proto, n, err, res.Proto)
+		}
+		res.Body.Close()
+	}
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }

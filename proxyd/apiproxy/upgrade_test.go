@@ -43,7 +43,7 @@ func TestUpgrade(t *testing.T) {
 	h := newHarness(t, hijack("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: $KEY\r\n\r\nfirst\n"))
 	conn, r := h.raw(t, upgrade+"early\n") // what is sent early isn't lost
 	res, err := http.ReadResponse(r, nil)
-	if err != nil || res.StatusCode != 101 || res.Header.Get("Sec-Websocket-Accept") != "k" || res.Header.Get("Upgrade") != "websocket" {
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols || res.Header.Get("Sec-Websocket-Accept") != "k" || res.Header.Get("Upgrade") != "websocket" {
 		t.Fatalf("%v, %v", res, err)
 	}
 	io.WriteString(conn, "later\n")
@@ -93,7 +93,7 @@ func TestUpgradeRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if io.Copy(io.Discard, res.Body); res.StatusCode == 101 || !res.Close {
+			if io.Copy(io.Discard, res.Body); res.StatusCode == http.StatusSwitchingProtocols || !res.Close {
 				t.Errorf("%s, close: %v", res.Status, res.Close)
 			}
 			io.WriteString(conn, "GET /evil HTTP/1.1\r\nHost: h\r\n\r\n")
