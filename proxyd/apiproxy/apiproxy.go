@@ -145,6 +145,11 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 	if x.redirect {
 		return p.redirect(x, r)
 	}
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		// Without it, HTTP/1 drops what hasn't been read of the body once the
+		// response begins.
+		x.duplex = http.NewResponseController(x.ResponseWriter).EnableFullDuplex() == nil
+	}
 	p.reverse.ServeHTTP(x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
 	return nil
 }

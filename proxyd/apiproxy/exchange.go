@@ -3,6 +3,7 @@ package apiproxy
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,10 @@ type exchange struct {
 	target  target // the last one that was tried
 	tries   int
 	upgrade string // the other protocol that the client wants, if any
+	// duplex says that the response may begin before the request's body has
+	// ended, and uploaded that it has ended, as it should.
+	duplex   bool
+	uploaded atomic.Bool
 
 	start  time.Time
 	status int
@@ -34,9 +39,9 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (x *exchange) WriteHeader(code int) {
 	if code >= 200 {
 		x.status = code
-		if x.upgrade != "" {
-			// The client may have sent what the other protocol has: nothing on
-			// this connection can be told from it (CVE-2018-1002105).
+		if x.upgrade != "" || x.duplex && !x.uploaded.Load() {
+			// What is left of the body, or what the client has sent for the
+			// other protocol (CVE-2018-1002105), must not be read as a request.
 			x.Header().Set("Connection", "close")
 		}
 	}

@@ -1,6 +1,7 @@
 package apiproxy
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -84,6 +85,7 @@ type upload struct {
 	io.ReadCloser
 	to http.Header
 	in *http.Request
+	x  *exchange
 }
 
 // newUpload returns the body of r.Out.
@@ -91,13 +93,14 @@ func newUpload(r *httputil.ProxyRequest, authorization bool) *upload {
 	if !authorization {
 		r.Out.Trailer.Del("Authorization")
 	}
-	return &upload{ReadCloser: r.Out.Body, to: r.Out.Trailer, in: r.In}
+	return &upload{ReadCloser: r.Out.Body, to: r.Out.Trailer, in: r.In, x: exchangeOf(r.In.Context())}
 }
 
 // Read implements io.Reader. The trailers are known once the body has ended.
 func (u *upload) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
+		u.x.uploaded.Store(true)
 		for k := range u.to { // those that were announced
 			u.to[k] = u.in.Trailer[k]
 		}

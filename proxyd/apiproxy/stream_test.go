@@ -72,7 +72,10 @@ func TestUploadStreams(t *testing.T) {
 // Bodies of any size pass in both directions, also where HTTP/2 is in front.
 func TestLarge(t *testing.T) {
 	const size = 64 << 20
-	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		io.Copy(w, r.Body) // the response begins long before the request ends
+	})
 	front := httptest.NewUnstartedServer(h.Config.Handler)
 	front.EnableHTTP2 = true
 	front.StartTLS()
