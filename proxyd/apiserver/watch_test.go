@@ -95,6 +95,18 @@ func TestWatchFromRevision(t *testing.T) {
 	expect(t, next, "DELETED Service a 14")
 }
 
+// TestWatchFromWithinStep is about a client that has seen one object of a step,
+// but not the other.
+func TestWatchFromWithinStep(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	web, old := service("my-ns", "web", 1), service("my-ns", "old", 1)
+	web.ModRevision, old.ModRevision = 11, 12
+	next, changes := f.snapshot.Apply(12, registry.Put(old), registry.Put(web))
+	f.Notify(next, changes)
+	expect(t, events(t, f, inMyNS+"&resourceVersion=10"), "MODIFIED Service web 11", "MODIFIED Service old 12")
+	expect(t, events(t, f, inMyNS+"&resourceVersion=11"), "MODIFIED Service old 12")
+}
+
 func TestWatchSelectors(t *testing.T) {
 	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
 	next := events(t, f, services+"&resourceVersion=10&labelSelector=team%3Dgreen")

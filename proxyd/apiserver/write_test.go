@@ -34,6 +34,12 @@ type live struct {
 
 func newLive(t *testing.T) *live {
 	t.Helper()
+	return newLiveOn(t, func(s apiserver.Store) apiserver.Store { return s })
+}
+
+// newLiveOn has the server write through what wrap makes of the writer.
+func newLiveOn(t *testing.T, wrap func(apiserver.Store) apiserver.Store) *live {
+	t.Helper()
 	layout, err := codec.NewLayout("")
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +49,7 @@ func newLive(t *testing.T) *live {
 	if err := writer.Init(t.Context(), netip.MustParsePrefix("10.0.0.0/28")); err != nil {
 		t.Fatal(err)
 	}
-	s := apiserver.New(apiserver.Config{Store: writer})
+	s := apiserver.New(apiserver.Config{Store: wrap(writer)})
 	watcher, err := watch.New(watch.Config{Client: client, Layout: layout, Notify: s.Notify})
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +213,48 @@ func TestPatches(t *testing.T) {
 				t.Errorf("an unknown field got lost: %s (%v)", stored.Kvs[0].Value, err)
 			}
 		})
+	}
+}
+
+// rival is a store in which somebody else is faster, a few times.
+type rival struct {
+	apiserver.Store
+	times int
+}
+
+func (r *rival) ApplyIf(ctx context.Context, d *codec.Document, c write.Condition) (write.Outcome, error) {
+	if r.times--; r.times >= 0 && c.Revision != 0 {
+		return write.Unchanged, write.ErrChanged
+	}
+	return r.Store.ApplyIf(ctx, d, c)
+}
+
+func TestPatchIsMadeAnew(t *testing.T) {
+	for times, want := range map[int]int{0: http.StatusOK, 4: http.StatusOK, 5: http.StatusConflict} {
+		r := &rival{}
+		l := newLiveOn(t, func(s apiserver.Store) apiserver.Store { r.Store = s; return r })
+		l.do("POST", inTeam, asJSON, newWeb)
+		r.times = times
+		if code, a := l.do("PATCH", theWeb, asMerge, `{"spec": {"ports": [{"port": 81}]}}`); code != want {
+			t.Errorf("somebody faster %d times: %d: %s; want %d", times, code, a.Message, want)
+		}
+	}
+}
+
+// TestStatusStays is about who writes a status: not a service's user.
+func TestStatusStays(t *testing.T) {
+	l := newLive(t)
+	status := strings.Replace(newWeb, `"spec"`, `"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}, "spec"`, 1)
+	for method, path := range map[string]string{"POST": inTeam, "PUT": theWeb} {
+		l.do("DELETE", theWeb, asJSON, "")
+		if method == "PUT" {
+			l.do("POST", inTeam, asJSON, newWeb)
+		}
+		l.do(method, path, asJSON, status)
+		_, a := l.do("GET", theWeb, "", "")
+		if text, _ := json.Marshal(a.Status); strings.Contains(string(text), "192.0.2.1") {
+			t.Errorf("%s wrote the status %s", method, text)
+		}
 	}
 }
 
