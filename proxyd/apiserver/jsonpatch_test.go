@@ -58,7 +58,7 @@ func TestOperations(t *testing.T) {
 func FuzzPatch(f *testing.F) {
 	f.Add(`{"a": [1, {"b": 2}]}`, `[{"op": "copy", "from": "/a", "path": "/a/-"}]`)
 	f.Add(`{"ports": [{"port": 1}]}`, `{"ports": [{"port": 1, "$patch": "delete"}, {"$patch": "replace"}]}`)
-	f.Fuzz(func(t *testing.T, object, patch string) {
+	f.Fuzz(func(_ *testing.T, object, patch string) {
 		for _, sort := range []string{"application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"} {
 			var fields map[string]any
 			if json.Unmarshal([]byte(object), &fields) != nil || fields == nil {
