@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"unsafe"
 
+	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
 	"golang.org/x/sys/unix"
 )
 
@@ -21,6 +23,15 @@ func (p *Proxier) Generation() (uint64, error) {
 	}
 	g, err := p.kernel.Generation()
 	return uint64(g), err
+}
+
+// Changes returns what tells of the next change to the kernel's rules, by
+// whomever; see node.Changes. The legacy backend tells of none.
+func (p *Proxier) Changes() (io.ReadCloser, error) {
+	if p.features.Legacy {
+		return nil, errors.ErrUnsupported
+	}
+	return machine.Changes()
 }
 
 // Intact reports whether that stands which all packets meet first: the jumps to

@@ -60,6 +60,11 @@ func TestReads(t *testing.T) {
 		{"somebody else, then we", func() { tamper(); change("10.1.0.4") }, 2},
 		{"somebody else right after us", func() { k.meanwhile = tamper; change("10.1.0.5") }, 2},
 		{"somebody else within a full sync", func() { k.meanwhile = tamper; w.put(web("10.1.0.6")); mustSync(t, p, w) }, 2},
+		{"somebody else in place of one of ours without effect", func() {
+			k.meanwhile = func() { k.made-- }
+			change("10.1.0.8")
+			tamper()
+		}, 2},
 		{"another configuration", func() { p.cfg.MasqueradeAll = true }, 2},
 		{"after a refusal", func() {
 			k.Refuse = func(string) bool { return true }
@@ -78,7 +83,11 @@ func TestReads(t *testing.T) {
 			t.Errorf("%s: %d reads, want %d", step.name, n, step.reads)
 		}
 		atOnce := NewFake()
-		mustSync(t, NewWithKernel(p.cfg, atOnce, Features{IPv6: true}), w)
+		fresh := NewWithKernel(p.cfg, atOnce, Features{IPv6: true})
+		mustSync(t, fresh, w)
+		if diff := cmp.Diff(fresh.Sizes(), p.Sizes()); diff != "" {
+			t.Errorf("%s: sizes (-at once +here):\n%s", step.name, diff)
+		}
 		if diff := cmp.Diff(stands(t, atOnce), stands(t, k.Fake)); diff != "" {
 			t.Errorf("%s (-at once +here):\n%s", step.name, diff)
 		}

@@ -315,6 +315,11 @@ func TestReads(t *testing.T) {
 			k.meanwhile = func() { tamper(); k.meanwhile = nil }
 			carryOut(t, p, all[1], nil)
 		}, 1, 1},
+		{"somebody else in place of one of ours without effect", func() {
+			k.meanwhile = func() { k.made--; k.meanwhile = nil }
+			carryOut(t, p, all[0], all[0].Differing(all[1]))
+			tamper()
+		}, 1, 1},
 		{"after a failure", func() {
 			k.errs = []error{syscall.EPERM, syscall.EPERM}
 			if err := p.Sync(t.Context(), all[0], nil, nil); !errors.Is(err, syscall.EPERM) {

@@ -3,6 +3,9 @@ package nftables
 import (
 	"context"
 	"fmt"
+	"io"
+
+	"github.com/svcreg/svcreg/proxyd/node"
 )
 
 // Generation returns a number that is another one after a change to the kernel's
@@ -11,6 +14,10 @@ func (p *Proxier) Generation() (uint64, error) {
 	g, err := p.kernel.generation()
 	return uint64(g), err
 }
+
+// Changes returns what tells of the next change to the kernel's rules, by
+// whomever; see node.Changes.
+func (p *Proxier) Changes() (io.ReadCloser, error) { return node.Changes() }
 
 // Intact reports whether all chains stand as they were made, and what leads to
 // them. It costs less than a millisecond, and nothing where nobody else changed
