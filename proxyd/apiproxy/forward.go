@@ -28,7 +28,6 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	x := exchangeOf(r.In.Context())
 	r.Out.URL.RawQuery = noSpace(r.In.URL.RawQuery)
 	setPath(r, x.rest)
-	r.Out.Host = r.In.Host
 	r.SetXForwarded()
 	r.Out.Header.Set("X-Forwarded-Uri", x.raw)
 	if !p.PassAuthorization {

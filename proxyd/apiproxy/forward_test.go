@@ -62,7 +62,7 @@ func TestEveryForm(t *testing.T) {
 }
 
 func TestRedirects(t *testing.T) {
-	h := newHarness(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+	h := newHarness(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	backend := h.backend.URL
 	for _, tc := range []struct {
 		method, path string
