@@ -67,6 +67,7 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 		l.flows.deleteUDP = conntrack.DeleteUDP
 	}
 	l.kernel, err = newKernel(c)
+	l.sentry = newSentry(l.kernel)
 	return l, err
 }
 

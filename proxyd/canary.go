@@ -25,6 +25,7 @@ type canary struct {
 	fullTook  time.Duration // the last full sync
 	repairs   int           // in a row, without a look that found all intact
 	failing   bool          // as the log says
+	quiet     bool          // the last look found nothing new
 }
 
 // marked notes the generation after a sync. Another repair has to wait in
@@ -45,12 +46,13 @@ func (l *loop) marked(full bool, took time.Duration) {
 // they changed something else, all will be compared before long.
 func (l *loop) tampered(ctx context.Context) bool {
 	c := &l.canary
+	c.quiet = false
 	if !l.told.ready.Load() || l.reconcile || time.Now().Before(c.next) {
 		return false
 	}
 	g, err := l.kernel.Generation()
 	if err == nil && g == c.seen {
-		c.failing = false
+		c.failing, c.quiet = false, true
 		return false
 	}
 	start, intact := time.Now(), false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -90,6 +91,47 @@ func (k *fakeKernel) foreign(broken bool) {
 	defer k.mu.Unlock()
 	k.generation++
 	k.broken = k.broken || broken
+}
+
+// alarmed is a fake kernel that tells of changes.
+type alarmed struct {
+	*fakeKernel
+	generations int // asked for
+	waits       int
+	change      *io.PipeWriter
+}
+
+func (k *alarmed) Generation() (uint64, error) {
+	k.mu.Lock()
+	k.generations++
+	k.mu.Unlock()
+	return k.fakeKernel.Generation()
+}
+
+func (k *alarmed) Changes() (io.ReadCloser, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.waits++
+	r, w := io.Pipe()
+	k.change = w
+	return r, nil
+}
+
+// alarm tells of a change.
+func (k *alarmed) alarm() {
+	k.mu.Lock()
+	w := k.change
+	k.mu.Unlock()
+	_ = w.Close()
+}
+
+// asked returns how often it was asked for a generation since the last time.
+func (k *alarmed) asked() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := k.generations
+	k.generations = 0
+	return n
 }
 
 // stands reports whether what was carried out is there.
@@ -181,6 +223,7 @@ func newWorld(t *testing.T) *world {
 		policy: &policy{listening: w.listening, logger: logger},
 	}
 	w.checks = newHealthChecks(nil, w.health().healthy, logger)
+	w.sentry = newSentry(w.kernel)
 	w.latency = newLatency(w.metrics.programming.Observe)
 	return w
 }

@@ -2,6 +2,7 @@ package proxyd
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -32,6 +33,10 @@ type idle struct{}
 func (idle) Sync(context.Context, *rules.Ruleset, []rules.Frontend, []netip.Prefix) error { return nil }
 func (idle) Generation() (uint64, error)                                                  { return 0, nil }
 func (idle) Intact(context.Context) (bool, error)                                         { return true, nil }
+func (idle) Changes() (io.ReadCloser, error) {
+	never, _ := io.Pipe()
+	return never, nil
+}
 
 const (
 	// firstPause follows the first failure, and each one after it doubles the
@@ -63,12 +68,14 @@ type loop struct {
 
 	aside   aside
 	canary  canary
+	sentry  *sentry
 	checks  *healthChecks
 	latency *latency
 	memory  memory
 
-	reconcile bool // the next sync is a full one
-	failures  int  // syncs that failed in a row
+	reconcile bool         // the next sync is a full one
+	failures  int          // syncs that failed in a row
+	look      *time.Ticker // stands still while the sentry waits
 	nextFull  *time.Timer
 	fullAt    time.Time // when that fires
 }
@@ -83,8 +90,9 @@ func (l *loop) run(ctx context.Context) error {
 	defer l.flows.wait()
 	l.memory.begin()
 	defer l.memory.wait()
-	look := time.NewTicker(canaryPeriod)
-	defer look.Stop()
+	l.look = time.NewTicker(canaryPeriod)
+	defer l.look.Stop()
+	defer l.sentry.end()
 	recheck := time.NewTicker(recheckPeriod)
 	defer recheck.Stop()
 	beat := ticks(l.beat)
@@ -105,8 +113,12 @@ func (l *loop) run(ctx context.Context) error {
 		case <-l.nextFull.C:
 			l.reconcile = true
 			l.fullAfter(l.full)
-		case <-look.C:
+		case <-l.sentry.woke:
+			l.rouse()
+			continue
+		case <-l.look.C:
 			if !l.tampered(ctx) {
+				l.doze()
 				continue
 			}
 			l.reconcile = true

@@ -81,6 +81,9 @@ func (l *loop) compile(n *news) []rules.Frontend {
 // sync, which comes soon: all others stand.
 func (l *loop) program(ctx context.Context, changed []rules.Frontend) error {
 	start, full := time.Now(), changed == nil
+	if full {
+		l.rouse() // whoever waits makes large changes expensive
+	}
 	err := l.kernel.Sync(ctx, l.ruleset, changed, l.networks)
 	l.metrics.took("program", start)
 	rejected, refused := errors.AsType[*rules.RejectedError](err)

@@ -10,8 +10,9 @@ import (
 	"io"
 	"unsafe"
 
-	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
 	"golang.org/x/sys/unix"
+
+	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
 )
 
 // Generation returns a number that is another one after a change to the kernel's
