@@ -63,7 +63,7 @@ func traceIPTables(t *testing.T, text string, policy *policy, p scenarioPacket) 
 	if !ok {
 		t.Fatalf("no IPv6 in %s", text)
 	}
-	for family, input := range map[iptables.Family]string{iptables.IPv4: v4, iptables.IPv6: "# " + v6} {
+	for family, input := range map[rules.Family]string{rules.IPv4: v4, rules.IPv6: "# " + v6} {
 		if err := fake.Restore(t.Context(), family, []byte(input)); err != nil {
 			t.Fatal(err)
 		}

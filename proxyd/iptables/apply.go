@@ -13,7 +13,7 @@ import (
 // applier carries out a plan for one family.
 type applier struct {
 	kernel   Kernel
-	family   Family
+	family   rules.Family
 	chunk    int // how many steps go into one transaction
 	logger   *slog.Logger
 	rejected *rules.RejectedError

@@ -25,7 +25,7 @@ type failing struct {
 	runs int
 }
 
-func (k *failing) Restore(ctx context.Context, family Family, input []byte) error {
+func (k *failing) Restore(ctx context.Context, family rules.Family, input []byte) error {
 	k.runs++
 	if err := k.err(); err != nil {
 		return err
@@ -274,7 +274,7 @@ func TestForeignRuleThatHoldsAChain(t *testing.T) {
 
 func mustRestore(t *testing.T, k Kernel, input string) {
 	t.Helper()
-	if err := k.Restore(t.Context(), IPv4, []byte(input)); err != nil {
+	if err := k.Restore(t.Context(), rules.IPv4, []byte(input)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -284,7 +284,7 @@ func TestRemove(t *testing.T) {
 	empty := NewFake()
 	mustRestore(t, n.kernel, "*nat\n:MINE - [0:0]\n-A MINE -j SVCREG-SERVICES\n-A PREROUTING -j MINE\nCOMMIT\n")
 	mustRestore(t, empty, "*nat\n:MINE - [0:0]\n-A PREROUTING -j MINE\nCOMMIT\n")
-	for _, family := range []Family{IPv4, IPv6} {
+	for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 		if err := remove(t.Context(), n.kernel, family); err != nil {
 			t.Fatal(err)
 		}
@@ -303,7 +303,7 @@ func TestWithoutIPv6(t *testing.T) {
 	if err := p.Sync(t.Context(), w.rules, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if save, _ := k.Save(t.Context(), IPv6); strings.Contains(string(save), ownPrefix) {
+	if save, _ := k.Save(t.Context(), rules.IPv6); strings.Contains(string(save), ownPrefix) {
 		t.Errorf("IPv6 rules on a machine without IPv6:\n%s", save)
 	}
 }

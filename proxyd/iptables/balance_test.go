@@ -38,7 +38,7 @@ func TestRefuseOrDrop(t *testing.T) {
 		{true, "-d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j DROP"},
 	} {
 		r := &rules.Rule{Frontend: at, Target: rules.Target{Drop: tt.drop}}
-		s := state{family: IPv4}.refusing()
+		s := state{family: rules.IPv4}.refusing()
 		if diff := cmp.Diff([]string{tt.want}, s.leaf(r, spanOf(at).match(span{}))); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}

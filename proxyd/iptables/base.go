@@ -3,6 +3,8 @@ package iptables
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // The chains that packets enter by, and those that decide on masquerading.
@@ -83,14 +85,14 @@ func (s state) lead(c *chain, t trees) []*chain {
 
 // unreachable are a node's addresses that others can't reach it at: they never
 // take node ports.
-var unreachable = map[Family][]netip.Prefix{
-	IPv4: {netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16")},
-	IPv6: {netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fe80::/10")},
+var unreachable = map[rules.Family][]netip.Prefix{
+	rules.IPv4: {netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16")},
+	rules.IPv6: {netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fe80::/10")},
 }
 
 // opensNodePorts reports whether any address of the family takes node ports.
 func (s state) opensNodePorts() bool {
-	return len(s.base.nodePorts) == 0 || len(s.family.only(s.base.nodePorts)) > 0
+	return len(s.base.nodePorts) == 0 || len(s.family.Only(s.base.nodePorts)) > 0
 }
 
 // nodePorts returns the chain that packets to addresses of the node come to,
@@ -100,7 +102,7 @@ func (s state) nodePorts(table string, root *node) *chain {
 	for _, p := range unreachable[s.family] {
 		c.add("-d %v -j RETURN", p)
 	}
-	for _, p := range s.family.only(s.base.nodePorts) {
+	for _, p := range s.family.Only(s.base.nodePorts) {
 		c.add("%s-g %s", destination(p), root.span.chain())
 	}
 	if len(s.base.nodePorts) == 0 {
@@ -125,7 +127,7 @@ func (s state) postrouting() *chain {
 	c := &chain{table: tableNAT, name: postroutingChain, depth: -3}
 	c.add("-m mark --mark %s %s", publicMark, s.masquerade())
 	program := hairpin4
-	if s.family == IPv6 {
+	if s.family == rules.IPv6 {
 		program = hairpin6
 	}
 	c.add("-m bpf --bytecode %q %s", program, s.masquerade())
@@ -169,12 +171,12 @@ func (s state) leaving() *chain {
 
 func (s state) guardsBorder() bool { return !s.base.masqueradeAll && len(s.cluster()) > 0 }
 
-func (s state) cluster() []netip.Prefix { return s.family.only(s.base.clusterCIDRs) }
+func (s state) cluster() []netip.Prefix { return s.family.Only(s.base.clusterCIDRs) }
 
 // portals returns the family's portal networks; where they are not known, the
 // tightest prefix around the portal IPs.
 func (s state) portals() []netip.Prefix {
-	if known := s.family.only(s.base.portals); len(known) > 0 {
+	if known := s.family.Only(s.base.portals); len(known) > 0 {
 		return known
 	}
 	if root := s.nat.addressed; root != nil && root.portals.IsValid() {

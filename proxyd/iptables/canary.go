@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // Generation returns a number that is another one after a change to the kernel's
@@ -85,7 +86,7 @@ func (s state) canary() []byte {
 }
 
 // tableSizes returns a hash of the sizes of the legacy backend's tables.
-func tableSizes(families []Family) (uint64, error) {
+func tableSizes(families []rules.Family) (uint64, error) {
 	hash := fnv.New64a()
 	for _, family := range families {
 		for _, table := range []string{tableNAT, tableFilter} {
@@ -111,9 +112,9 @@ type info struct {
 
 const soGetInfo = 64
 
-func tableInfo(family Family, table string) (*info, error) {
+func tableInfo(family rules.Family, table string) (*info, error) {
 	domain, level := unix.AF_INET, unix.IPPROTO_IP
-	if family == IPv6 {
+	if family == rules.IPv6 {
 		domain, level = unix.AF_INET6, unix.IPPROTO_IPV6
 	}
 	fd, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // What others do to the rules shows, in the tables' generation and in what the
@@ -66,7 +68,7 @@ func TestCanaryThatCannotTell(t *testing.T) {
 	if intact, err := p.Intact(t.Context()); !intact || err != nil {
 		t.Errorf("after a sync: intact %v, %v", intact, err)
 	}
-	if err := f.Restore(t.Context(), IPv4, []byte("*nat\n:THEIRS - [0:0]\nCOMMIT\n")); err != nil {
+	if err := f.Restore(t.Context(), rules.IPv4, []byte("*nat\n:THEIRS - [0:0]\nCOMMIT\n")); err != nil {
 		t.Fatal(err)
 	}
 	if intact, err := p.Intact(t.Context()); !intact || err != nil {

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"os/exec"
 	"slices"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // ErrMissing says that there is no iptables of a backend.
@@ -41,7 +43,7 @@ func Cleanup(ctx context.Context, mode string) error {
 // such a backend.
 func (c commands) cleanup(ctx context.Context) (found bool, err error) {
 	var errs []error
-	for _, family := range []Family{IPv4, IPv6} {
+	for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 		if _, err := exec.LookPath(c.name(family, "-save")); err != nil {
 			continue
 		}
@@ -54,7 +56,7 @@ func (c commands) cleanup(ctx context.Context) (found bool, err error) {
 }
 
 // remove deletes our chains and the rules that lead to them, of one family.
-func remove(ctx context.Context, k Kernel, family Family) error {
+func remove(ctx context.Context, k Kernel, family rules.Family) error {
 	save, err := k.Save(ctx, family)
 	if err != nil {
 		return fmt.Errorf("reading what stands: %w", err)

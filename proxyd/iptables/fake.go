@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // Fake is a Kernel in memory. It carries out the iptables-restore input that
@@ -22,7 +24,7 @@ type Fake struct {
 	Addrs []netip.Addr
 
 	mu       sync.Mutex
-	families map[Family]map[string]fakeTable
+	families map[rules.Family]map[string]fakeTable
 	inputs   []string
 	saves    int
 	made     uint32 // transactions
@@ -44,8 +46,8 @@ func (e refusedError) refused() bool { return true }
 
 // NewFake returns a kernel that has the usual empty chains only.
 func NewFake() *Fake {
-	f := &Fake{families: map[Family]map[string]fakeTable{}, seen: map[string]map[string]bool{}}
-	for _, family := range []Family{IPv4, IPv6} {
+	f := &Fake{families: map[rules.Family]map[string]fakeTable{}, seen: map[string]map[string]bool{}}
+	for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 		f.families[family] = map[string]fakeTable{
 			tableNAT:    {"PREROUTING": nil, "INPUT": nil, "OUTPUT": nil, "POSTROUTING": nil},
 			tableFilter: {"INPUT": nil, "FORWARD": nil, "OUTPUT": nil},
@@ -55,7 +57,7 @@ func NewFake() *Fake {
 }
 
 // Restore carries out input, each table's part of it as one transaction.
-func (f *Fake) Restore(ctx context.Context, family Family, input []byte) error {
+func (f *Fake) Restore(ctx context.Context, family rules.Family, input []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -82,7 +84,7 @@ func (f *Fake) Generation() (uint32, error) {
 }
 
 // Save prints what stands, in the form of iptables-save.
-func (f *Fake) Save(ctx context.Context, family Family) ([]byte, error) {
+func (f *Fake) Save(ctx context.Context, family rules.Family) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

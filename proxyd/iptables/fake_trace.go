@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -55,9 +56,9 @@ func (f *Fake) Send(p Packet) Outcome {
 func (f *Fake) trace(p Packet) (map[Outcome]float64, []flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	family := IPv4
+	family := rules.IPv4
 	if p.To.Addr().Is6() {
-		family = IPv6
+		family = rules.IPv6
 	}
 	w := walk{fake: f, tables: f.families[family], family: family}
 	first := "PREROUTING"
@@ -95,7 +96,7 @@ func (f flight) outcome() Outcome {
 type walk struct {
 	fake   *Fake
 	tables map[string]fakeTable
-	family Family
+	family rules.Family
 }
 
 // route lets packets pass the chain of table filter that is on their way.

@@ -13,16 +13,17 @@ import (
 	"github.com/coreos/go-iptables/iptables"
 
 	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // Kernel is where rules go. A Fake imitates one.
 type Kernel interface {
 	// Restore carries out iptables-restore input for one family, all of it or
 	// nothing of a table, leaving alone what the input doesn't name.
-	Restore(ctx context.Context, family Family, input []byte) error
+	Restore(ctx context.Context, family rules.Family, input []byte) error
 	// Save returns what stands in all tables of one family, as iptables-save
 	// prints it.
-	Save(ctx context.Context, family Family) ([]byte, error)
+	Save(ctx context.Context, family rules.Family) ([]byte, error)
 	// Generation returns a number that is the next one after each transaction,
 	// of whomever. It is not asked where Features.Legacy is set.
 	Generation() (uint32, error)
@@ -78,21 +79,21 @@ func newCommands(mode string) commands {
 }
 
 // name returns a command's name: part is "", "-restore" or "-save".
-func (c commands) name(family Family, part string) string {
-	if family == IPv6 {
+func (c commands) name(family rules.Family, part string) string {
+	if family == rules.IPv6 {
 		return "ip6" + c.stem + part
 	}
 	return "ip" + c.stem + part
 }
 
 // Restore runs iptables-restore.
-func (c commands) Restore(ctx context.Context, family Family, input []byte) error {
+func (c commands) Restore(ctx context.Context, family rules.Family, input []byte) error {
 	_, err := c.run(ctx, input, c.name(family, "-restore"), "--noflush", "-w", lockWait)
 	return err
 }
 
 // Save runs iptables-save.
-func (c commands) Save(ctx context.Context, family Family) ([]byte, error) {
+func (c commands) Save(ctx context.Context, family rules.Family) ([]byte, error) {
 	return c.run(ctx, nil, c.name(family, "-save"))
 }
 
@@ -116,15 +117,15 @@ func (c commands) run(ctx context.Context, input []byte, args ...string) ([]byte
 // probe returns what the machine's iptables can do, or why it can't be used.
 // Without IPv6 it says why in the second place.
 func (c commands) probe(ctx context.Context) (f Features, noIPv6, err error) {
-	t, err := c.probeFamily(IPv4)
+	t, err := c.probeFamily(rules.IPv4)
 	if err != nil {
 		return f, nil, err
 	}
-	version, err := c.run(ctx, nil, c.name(IPv4, ""), "--version")
+	version, err := c.run(ctx, nil, c.name(rules.IPv4, ""), "--version")
 	if err != nil {
 		return f, nil, err
 	}
-	_, noIPv6 = c.probeFamily(IPv6)
+	_, noIPv6 = c.probeFamily(rules.IPv6)
 	if _, err := os.Stat("/proc/net/if_inet6"); errors.Is(err, fs.ErrNotExist) {
 		noIPv6 = errors.New("the kernel has no IPv6")
 	}
@@ -132,14 +133,14 @@ func (c commands) probe(ctx context.Context) (f Features, noIPv6, err error) {
 	return f, noIPv6, nil
 }
 
-func (c commands) probeFamily(family Family) (*iptables.IPTables, error) {
+func (c commands) probeFamily(family rules.Family) (*iptables.IPTables, error) {
 	for _, part := range []string{"-restore", "-save"} {
 		if _, err := exec.LookPath(c.name(family, part)); err != nil {
 			return nil, fmt.Errorf("iptables for %v: %w (on Debian: apt install iptables)", family, err)
 		}
 	}
 	protocol := iptables.ProtocolIPv4
-	if family == IPv6 {
+	if family == rules.IPv6 {
 		protocol = iptables.ProtocolIPv6
 	}
 	t, err := iptables.New(iptables.IPFamily(protocol), iptables.Path(c.name(family, "")))

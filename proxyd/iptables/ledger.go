@@ -5,6 +5,7 @@ import (
 	"context"
 
 	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // ledger is a Kernel, and knows whether somebody else has changed it. Of the
@@ -16,7 +17,7 @@ type ledger struct {
 }
 
 // Restore counts the transactions of its input: each table is one.
-func (l *ledger) Restore(ctx context.Context, family Family, input []byte) error {
+func (l *ledger) Restore(ctx context.Context, family rules.Family, input []byte) error {
 	err := l.Kernel.Restore(ctx, family, input)
 	if err != nil {
 		l.Lose() // tables before the one that was refused are done

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // meddled is a kernel to which somebody else does something after a Restore.
@@ -14,7 +16,7 @@ type meddled struct {
 	meanwhile func()
 }
 
-func (k *meddled) Restore(ctx context.Context, family Family, input []byte) error {
+func (k *meddled) Restore(ctx context.Context, family rules.Family, input []byte) error {
 	err := k.Fake.Restore(ctx, family, input)
 	if k.meanwhile != nil {
 		do := k.meanwhile
@@ -35,7 +37,7 @@ func TestReads(t *testing.T) {
 	k := &meddled{Fake: NewFake()}
 	p := NewWithKernel(Config{}, k, Features{IPv6: true})
 	tamper := func() {
-		if err := k.Fake.Restore(t.Context(), IPv4, []byte("*nat\n:SVCREG-SERVICES - [0:0]\nCOMMIT\n")); err != nil {
+		if err := k.Fake.Restore(t.Context(), rules.IPv4, []byte("*nat\n:SVCREG-SERVICES - [0:0]\nCOMMIT\n")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -98,7 +100,7 @@ func TestReads(t *testing.T) {
 func stands(t *testing.T, k *Fake) string {
 	t.Helper()
 	all := ""
-	for _, family := range []Family{IPv4, IPv6} {
+	for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 		save, err := k.Save(t.Context(), family)
 		if err != nil {
 			t.Fatal(err)

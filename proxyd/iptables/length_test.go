@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -44,7 +45,7 @@ func TestNoChainIsLong(t *testing.T) {
 	for name, s := range map[string]service{
 		"ports": manyPorts(2500), "backends": manyBackends(3000), "backends, affinity": sticky, "backends, Local": local, "sources": balanced,
 	} {
-		state := newState(IPv4, newWorld(s).rules, base{clusterCIDRs: pods})
+		state := newState(rules.IPv4, newWorld(s).rules, base{clusterCIDRs: pods})
 		longest, n := 0, 0
 		state.all(func(c *chain) {
 			longest, n = max(longest, len(c.lines())), n+1

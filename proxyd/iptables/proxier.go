@@ -16,7 +16,7 @@ type Proxier struct {
 	kernel   *ledger
 	features Features
 	// applied is what the kernel has of each family, as far as is known.
-	applied map[Family]state
+	applied map[rules.Family]state
 	sizes   sizes
 }
 
@@ -41,7 +41,7 @@ func New(cfg Config) (*Proxier, error) {
 // NewWithKernel returns a Proxier for a given Kernel.
 func NewWithKernel(cfg Config, kernel Kernel, features Features) *Proxier {
 	k := &ledger{Kernel: kernel, legacy: features.Legacy}
-	return &Proxier{cfg: cfg, kernel: k, features: features, applied: map[Family]state{}}
+	return &Proxier{cfg: cfg, kernel: k, features: features, applied: map[rules.Family]state{}}
 }
 
 // Sync makes the kernel do what a Ruleset says. Changed names the frontends
@@ -76,16 +76,16 @@ func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Fr
 	return errors.Join(append(errs, errors.New(rejected.Error()))...)
 }
 
-func (p *Proxier) families() []Family {
+func (p *Proxier) families() []rules.Family {
 	if p.features.IPv6 {
-		return []Family{IPv4, IPv6}
+		return []rules.Family{rules.IPv4, rules.IPv6}
 	}
-	return []Family{IPv4}
+	return []rules.Family{rules.IPv4}
 }
 
 // sync does what Sync does for one family. Trusted says that what was applied
 // stands.
-func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, trusted bool, b base, rejected *rules.RejectedError) error {
+func (p *Proxier) sync(ctx context.Context, family rules.Family, r *rules.Ruleset, changed []rules.Frontend, trusted bool, b base, rejected *rules.RejectedError) error {
 	old, known := p.applied[family]
 	if known && changed == nil && trusted && old.base.equal(b) {
 		changed = r.Differing(old.rules)
@@ -106,7 +106,7 @@ func (p *Proxier) sync(ctx context.Context, family Family, r *rules.Ruleset, cha
 
 // plan returns what a family's state is to be, and the way there: from what
 // was applied, or else from what stands.
-func (p *Proxier) plan(ctx context.Context, family Family, r *rules.Ruleset, changed []rules.Frontend, b base) (state, plan, error) {
+func (p *Proxier) plan(ctx context.Context, family rules.Family, r *rules.Ruleset, changed []rules.Frontend, b base) (state, plan, error) {
 	if old, known := p.applied[family]; known && changed != nil {
 		next := old.update(r, changed, b)
 		return next, change(old, next), nil

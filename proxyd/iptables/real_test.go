@@ -187,9 +187,9 @@ COMMIT
 
 func TestRealCleanupLeavesTheRest(t *testing.T) {
 	forEachBackend(t, func(t *testing.T, l *lab) {
-		for _, family := range []Family{IPv4, IPv6} {
+		for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 			input := foreign
-			if family == IPv6 {
+			if family == rules.IPv6 {
 				input = strings.NewReplacer("192.0.2.77/32", "2001:db8::77/128", "10.1.1.2:8080", "[fd01::2]:8080", "10.99.0.0/16", "fd99::/16").Replace(foreign)
 			}
 			if err := l.kernel(t).Restore(t.Context(), family, []byte(input)); err != nil {
@@ -240,7 +240,7 @@ func TestRealRepair(t *testing.T) {
 			"*nat\n-F PREROUTING\n-F OUTPUT\nCOMMIT\n*filter\n-F FORWARD\nCOMMIT\n",
 			"*nat\n:SVCREG-0000000A-30 - [0:0]\n:SVCREG-STALE - [0:0]\n-A SVCREG-0000000A-30 -j SVCREG-STALE\nCOMMIT\n",
 		} {
-			if err := l.kernel(t).Restore(t.Context(), IPv4, []byte(damage)); err != nil {
+			if err := l.kernel(t).Restore(t.Context(), rules.IPv4, []byte(damage)); err != nil {
 				t.Fatal(err)
 			}
 			mustSync(t, p, w)
@@ -270,12 +270,12 @@ type spyKernel struct {
 	spoil    func([]byte) []byte
 }
 
-func (k *spyKernel) Save(ctx context.Context, family Family) ([]byte, error) {
+func (k *spyKernel) Save(ctx context.Context, family rules.Family) ([]byte, error) {
 	k.saves++
 	return k.Kernel.Save(ctx, family)
 }
 
-func (k *spyKernel) Restore(ctx context.Context, family Family, input []byte) error {
+func (k *spyKernel) Restore(ctx context.Context, family rules.Family, input []byte) error {
 	if k.spoil != nil {
 		input = k.spoil(input)
 	}

@@ -7,7 +7,7 @@ import (
 
 // refusing is the job of table filter: what table nat left as it was is refused
 // or dropped. It never sees what was translated.
-type refusing struct{ family Family }
+type refusing struct{ family rules.Family }
 
 var _ job = refusing{}
 
@@ -56,7 +56,7 @@ func (j refusing) fate(r *rules.Rule, t *rules.Target) string {
 		return drop
 	case r.Protocol == registry.TCP:
 		return "-j REJECT --reject-with tcp-reset"
-	case j.family == IPv6:
+	case j.family == rules.IPv6:
 		return "-j REJECT --reject-with icmp6-port-unreachable"
 	}
 	return "-j REJECT --reject-with icmp-port-unreachable"

@@ -14,7 +14,7 @@ func Render(w io.Writer, r *rules.Ruleset, cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	for _, family := range []Family{IPv4, IPv6} {
+	for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 		s := newState(family, r, cfg.base(nil, true))
 		command := newCommands(cfg.Mode).name(family, "-restore")
 		if _, err := fmt.Fprintf(w, "# %v: %s --noflush\n%s", family, command, script(repair(standing{}, s).steps())); err != nil {

@@ -1,6 +1,10 @@
 package iptables
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
+)
 
 // size is how many chains there are, and how many rules in them.
 type size struct{ chains, rules int }
@@ -16,11 +20,11 @@ func (s *size) add(c *chain, times int) {
 // sizes are how much stands of each family. They may be asked for at any time.
 type sizes struct {
 	mu sync.Mutex
-	of map[Family]size
+	of map[rules.Family]size
 }
 
 // note notes what stands, or by how much more that is.
-func (s *sizes) note(family Family, n size, more bool) {
+func (s *sizes) note(family rules.Family, n size, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if more {
@@ -28,7 +32,7 @@ func (s *sizes) note(family Family, n size, more bool) {
 		n.rules += s.of[family].rules
 	}
 	if s.of == nil {
-		s.of = map[Family]size{}
+		s.of = map[rules.Family]size{}
 	}
 	s.of[family] = n
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // What is counted is what stands, after a repair as after changes.
@@ -15,7 +17,7 @@ func TestSizes(t *testing.T) {
 	counted := func(what string) {
 		t.Helper()
 		want := map[string]int{"chains": 0, "rules": 0}
-		for _, family := range []Family{IPv4, IPv6} {
+		for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 			save, err := f.Save(t.Context(), family)
 			if err != nil {
 				t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -141,7 +142,7 @@ func TestPortalNetworkDecidesOnMasquerading(t *testing.T) {
 	if err := n.proxier.Sync(t.Context(), n.rules, nil, portal); err != nil {
 		t.Fatal(err)
 	}
-	save, _ := n.kernel.Save(t.Context(), IPv4)
+	save, _ := n.kernel.Save(t.Context(), rules.IPv4)
 	if !strings.Contains(string(save), "--ctorigdst 10.0.0.0/24") {
 		t.Errorf("the portal network given to Sync is not used:\n%s", save)
 	}

@@ -114,8 +114,8 @@ func TestStateIsCanonical(t *testing.T) {
 	for seed := range uint64(2) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		w := newWorld()
-		states := map[Family]state{}
-		for _, f := range []Family{IPv4, IPv6} {
+		states := map[rules.Family]state{}
+		for _, f := range []rules.Family{rules.IPv4, rules.IPv6} {
 			states[f] = newState(f, w.rules, b)
 		}
 		for step := range 100 {
@@ -139,7 +139,7 @@ func TestChangeLeadsThere(t *testing.T) {
 	for step := range 100 {
 		n.randomStep(rnd)
 		n.sync(t)
-		for _, family := range []Family{IPv4, IPv6} {
+		for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 			save, _ := n.kernel.Save(t.Context(), family)
 			got := map[string]string{}
 			for r, lines := range readStanding(save).own {
@@ -193,7 +193,7 @@ func TestChangeIsSmall(t *testing.T) {
 // and at how deep the tree is.
 func TestChainsAreShort(t *testing.T) {
 	for _, backends := range []int{1, 3, 5, 8} {
-		s := newState(IPv4, newWorld(many(1000, backends)...).rules, base{})
+		s := newState(rules.IPv4, newWorld(many(1000, backends)...).rules, base{})
 		s.all(func(c *chain) {
 			if n := len(c.lines()); n > leafWeight {
 				t.Errorf("%d endpoints: chain %s has %d rules, want at most %d", backends, c.name, n, leafWeight)
@@ -229,7 +229,7 @@ func TestPortalsAreCovered(t *testing.T) {
 	w := newWorld(
 		service{name: "a", portals: []string{"10.0.0.1"}, publics: []string{"192.0.2.1"}, backends: []string{"10.1.0.1"}},
 		service{name: "b", portals: []string{"10.0.0.6"}, backends: []string{"10.1.0.1"}})
-	s := newState(IPv4, w.rules, base{})
+	s := newState(rules.IPv4, w.rules, base{})
 	if diff := cmp.Diff("[10.0.0.0/29]", fmt.Sprint(s.portals())); diff != "" {
 		t.Error(diff)
 	}
@@ -246,7 +246,7 @@ func BenchmarkChange(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			services := many(n, 5)
 			w := newWorld(services...)
-			s := newState(IPv4, w.rules, base{})
+			s := newState(rules.IPv4, w.rules, base{})
 			writes := 0
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
@@ -276,6 +276,6 @@ func BenchmarkFull(b *testing.B) {
 	w := newWorld(many(10_000, 5)...)
 	b.ReportAllocs()
 	for b.Loop() {
-		script(repair(standing{}, newState(IPv4, w.rules, base{})).steps())
+		script(repair(standing{}, newState(rules.IPv4, w.rules, base{})).steps())
 	}
 }

@@ -14,7 +14,7 @@ const maxElements = 20_000
 // applier carries out groups for one family.
 type applier struct {
 	kernel   kernel
-	family   Family
+	family   rules.Family
 	rejected *rules.RejectedError
 }
 

@@ -46,8 +46,8 @@ func key(at rules.Frontend) string {
 }
 
 // keyLen is how long that is.
-func (f Family) keyLen() int {
-	if f == IPv6 {
+func keyLen(f rules.Family) int {
+	if f == rules.IPv6 {
 		return 24
 	}
 	return 12

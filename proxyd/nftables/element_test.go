@@ -63,9 +63,9 @@ func TestElements(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := IPv4
+			f := rules.IPv4
 			if tt.rule.Addr.Is6() {
-				f = IPv6
+				f = rules.IPv6
 			}
 			var got []string
 			add := func(e element) { got = append(got, setNames[e.set]+" "+e.text(f)) }

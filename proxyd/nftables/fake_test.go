@@ -50,12 +50,12 @@ func (k *fake) run(_ context.Context, script string) error {
 	return nil
 }
 
-func (k *fake) read(f Family) (*standing, error) {
+func (k *fake) read(f rules.Family) (*standing, error) {
 	k.reads++
 	return k.glance(f)
 }
 
-func (k *fake) glance(Family) (*standing, error) {
+func (k *fake) glance(rules.Family) (*standing, error) {
 	if k.table == nil {
 		return nil, nil //nolint:nilnil // nothing stands
 	}
@@ -69,13 +69,13 @@ func (k *fake) glance(Family) (*standing, error) {
 
 func (k *fake) generation() (uint32, error) { return k.made, nil }
 
-func (k *fake) sign(_ Family, version uint32) error {
+func (k *fake) sign(_ rules.Family, version uint32) error {
 	k.made++
 	k.table.version = version
 	return nil
 }
 
-func (k *fake) commit(_ Family, gone, come []element) error {
+func (k *fake) commit(_ rules.Family, gone, come []element) error {
 	k.commits++
 	if len(k.errs) > 0 {
 		err := k.errs[0]
@@ -124,7 +124,7 @@ func (k *fake) texts(ids ...setID) []string {
 			if id == sources {
 				e.key, e.end = at[:len(at)/2], at[len(at)/2:]
 			}
-			all = append(all, setNames[id]+" "+e.text(IPv4))
+			all = append(all, setNames[id]+" "+e.text(rules.IPv4))
 		}
 	}
 	slices.Sort(all)
@@ -149,20 +149,20 @@ func TestChanges(t *testing.T) {
 		for j, to := range manifests {
 			old, now := compiled(t, from), compiled(t, to)
 			stepwise, atOnce := &fake{}, &fake{}
-			p := newProxier(Config{}, stepwise, []Family{IPv4})
+			p := newProxier(Config{}, stepwise, []rules.Family{rules.IPv4})
 			carryOut(t, p, old, nil)
 			reads := stepwise.reads
 			carryOut(t, p, now, now.Differing(old))
 			if stepwise.reads != reads {
 				t.Errorf("from %d to %d: the kernel was read", i, j)
 			}
-			carryOut(t, newProxier(Config{}, atOnce, []Family{IPv4}), now, nil)
+			carryOut(t, newProxier(Config{}, atOnce, []rules.Family{rules.IPv4}), now, nil)
 			but := []setID{frontends, endpoints, picks, sticky, inside, outsiders, admitted, sources}
 			if diff := cmp.Diff(atOnce.texts(but...), stepwise.texts(but...)); diff != "" {
 				t.Errorf("from %d to %d (-at once +stepwise):\n%s", i, j, diff)
 			}
 			before := stepwise.commits
-			carryOut(t, newProxier(Config{}, stepwise, []Family{IPv4}), now, nil) // hairpins are cleared away
+			carryOut(t, newProxier(Config{}, stepwise, []rules.Family{rules.IPv4}), now, nil) // hairpins are cleared away
 			if diff := cmp.Diff(atOnce.table.elements, stepwise.table.elements); diff != "" || stepwise.commits > before+1 {
 				t.Errorf("from %d to %d, adopted, %d commits (-at once +adopted):\n%s", i, j, stepwise.commits-before, diff)
 			}
@@ -190,8 +190,8 @@ func TestRejected(t *testing.T) {
 		all.WriteString(service(fmt.Sprintf("s%d", i), fmt.Sprintf("clusterIP: 10.0.0.%d, "+ports, i+1), "10.1.1.2"))
 	}
 	now := compiled(t, all.String())
-	k := &fake{refuses: func(e element) bool { return strings.Contains(e.text(IPv4), "10.0.0.7 ") }}
-	p := newProxier(Config{}, k, []Family{IPv4})
+	k := &fake{refuses: func(e element) bool { return strings.Contains(e.text(rules.IPv4), "10.0.0.7 ") }}
+	p := newProxier(Config{}, k, []rules.Family{rules.IPv4})
 	bad := registry.Key{Namespace: "ns", Name: "s6"}
 	expect := func(err error) {
 		t.Helper()
@@ -215,9 +215,9 @@ func TestRejected(t *testing.T) {
 		t.Errorf("%d frontends, want 40", n)
 	}
 	// One that is changed into something refused loses what it had.
-	k.refuses = func(e element) bool { return strings.Contains(e.text(IPv4), "10.1.9.9") }
+	k.refuses = func(e element) bool { return strings.Contains(e.text(rules.IPv4), "10.1.9.9") }
 	next := compiled(t, strings.Replace(all.String(), service("s6", "clusterIP: 10.0.0.7, "+ports, "10.1.1.2"), service("s6", "clusterIP: 10.0.0.7, "+ports, "10.1.9.9"), 1))
-	k.refuses = func(e element) bool { return strings.Contains(e.text(IPv4), "10.0.0.7 ") }
+	k.refuses = func(e element) bool { return strings.Contains(e.text(rules.IPv4), "10.0.0.7 ") }
 	expect(p.Sync(t.Context(), next, next.Differing(now), nil))
 }
 
@@ -242,7 +242,7 @@ func TestTemporaryErrors(t *testing.T) {
 	next := compiled(t, service("a", "clusterIP: 10.0.0.1, "+ports, "10.1.2.2"))
 	for _, errno := range []syscall.Errno{syscall.ENOBUFS, syscall.EAGAIN, syscall.EBUSY, syscall.ENOENT, syscall.EINTR} {
 		k := &fake{errs: []error{errno, errno}}
-		p := newProxier(Config{}, k, []Family{IPv4})
+		p := newProxier(Config{}, k, []rules.Family{rules.IPv4})
 		carryOut(t, p, now, nil)
 		k.errs = []error{errno, errno}
 		carryOut(t, p, next, next.Differing(now))
@@ -271,7 +271,7 @@ func TestClasses(t *testing.T) {
 		return compiled(t, service("a", "clusterIP: 10.0.0.1, "+ports, many...))
 	}
 	k := &fake{}
-	p := newProxier(Config{}, k, []Family{IPv4})
+	p := newProxier(Config{}, k, []rules.Family{rules.IPv4})
 	last := web(1)
 	carryOut(t, p, last, nil)
 	made := len(k.scripts)
@@ -292,7 +292,7 @@ func TestReads(t *testing.T) {
 	}
 	all := []*rules.Ruleset{web("10.1.1.2"), web("10.1.2.2")}
 	k := &fake{}
-	p := newProxier(Config{}, k, []Family{IPv4})
+	p := newProxier(Config{}, k, []rules.Family{rules.IPv4})
 	tamper := func() { k.made++; clear(k.table.elements[endpoints]) }
 	for _, step := range []struct {
 		name  string
@@ -335,7 +335,7 @@ func TestReads(t *testing.T) {
 			t.Errorf("%s: %d reads, want %d", step.name, k.reads-before, step.reads)
 		}
 		atOnce := &fake{}
-		carryOut(t, newProxier(Config{}, atOnce, []Family{IPv4}), all[step.now], nil)
+		carryOut(t, newProxier(Config{}, atOnce, []rules.Family{rules.IPv4}), all[step.now], nil)
 		if diff := cmp.Diff(atOnce.table.elements, k.table.elements); diff != "" {
 			t.Errorf("%s (-at once +here):\n%s", step.name, diff)
 		}

@@ -2,61 +2,30 @@ package nftables
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
-// Family is an address family; each has a table of its own.
-type Family uint8
-
-// The families.
-const (
-	IPv4 Family = 4
-	IPv6 Family = 6
-)
-
-// String returns "IPv4" or "IPv6".
-func (f Family) String() string {
-	if f == IPv6 {
-		return "IPv6"
-	}
-	return "IPv4"
-}
-
-// has reports whether an address is of the family.
-func (f Family) has(a netip.Addr) bool { return a.Is4() == (f == IPv4) }
-
-// only returns the prefixes that are of the family.
-func (f Family) only(prefixes []netip.Prefix) []netip.Prefix {
-	var same []netip.Prefix
-	for _, p := range prefixes {
-		if f.has(p.Addr()) {
-			same = append(same, p.Masked())
-		}
-	}
-	return same
-}
-
-// netlink returns the family's number in netlink's messages.
-func (f Family) netlink() byte {
-	if f == IPv6 {
+// protocolFamily returns a family's number in netlink's messages.
+func protocolFamily(f rules.Family) byte {
+	if f == rules.IPv6 {
 		return unix.NFPROTO_IPV6
 	}
 	return unix.NFPROTO_IPV4
 }
 
-// words are what the family is called in nft's language. In place of KEY stand
+// words are what a family is called in nft's language. In place of KEY stand
 // the address, protocol and port that a packet is for, in place of CLIENT those
 // and the client's address: the key of affinity. nft 1.0.6 can't write to maps
 // with keys of more than 16 bytes, so for IPv6 that has two hashes in place of
 // the addresses.
-func (f Family) words(node bool) *strings.Replacer {
+func words(f rules.Family, node bool) *strings.Replacer {
 	ip, zero, icmp, loopback, local := "ip", "0.0.0.0", "icmp", "127.0.0.0/8", "169.254.0.0/16"
-	if f == IPv6 {
+	if f == rules.IPv6 {
 		ip, zero, icmp, loopback, local = "ip6", "::", "icmpv6", "::1", "fe80::/10"
 	}
 	const ports = " . meta l4proto . th dport"
@@ -67,7 +36,7 @@ func (f Family) words(node bool) *strings.Replacer {
 		key, pair, suffix = ip+" daddr & "+zero+ports, ip+" saddr", "-node"
 	}
 	client, affinity := key+" . "+ip+" saddr", "type ipv4_addr . inet_proto . inet_service . ipv4_addr : classid"
-	if f == IPv6 {
+	if f == rules.IPv6 {
 		const hash = "jhash %[1]s mod 4294967295 seed 0x1 . jhash %[1]s mod 4294967295 seed 0x2"
 		const number = "numgen random mod 4294967295"
 		client, affinity = fmt.Sprintf(hash, pair)+ports, "typeof "+number+" . "+number+ports+" : meta priority"

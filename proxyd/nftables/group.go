@@ -99,7 +99,7 @@ func (e element) compare(other element) int {
 }
 
 // repair returns the way from what stands to what some rules ask for.
-func repair(f Family, s *standing, all []rules.Rule) []group {
+func repair(f rules.Family, s *standing, all []rules.Rule) []group {
 	var groups []group
 	for i := range all {
 		g := group{rule: &all[i]}
@@ -128,11 +128,11 @@ func repair(f Family, s *standing, all []rules.Rule) []group {
 
 // joinRest adds the elements that nobody asked for to the groups of their
 // frontends.
-func joinRest(f Family, s *standing, groups []group) []group {
+func joinRest(f rules.Family, s *standing, groups []group) []group {
 	index := map[string]int{}
 	for i := range groups {
 		for _, e := range slices.Concat(groups[i].gone, groups[i].come)[:1] {
-			index[e.key[:f.keyLen()]] = i
+			index[e.key[:keyLen(f)]] = i
 		}
 	}
 	for id := range hairpin {
@@ -141,7 +141,7 @@ func joinRest(f Family, s *standing, groups []group) []group {
 			if id == sources {
 				n /= 2
 			}
-			k := at[:f.keyLen()]
+			k := at[:keyLen(f)]
 			i, known := index[k]
 			if !known {
 				i, groups = len(groups), append(groups, group{})
@@ -201,12 +201,12 @@ func (t *table) leaves(before, now *rules.Rule) {
 }
 
 // sweep returns the elements of hairpin that changes left, and nobody asks for.
-func (t *table) sweep(f Family, r *rules.Ruleset) group {
+func (t *table) sweep(f rules.Family, r *rules.Ruleset) group {
 	if len(t.stale) == 0 {
 		return group{}
 	}
 	for rule := range r.Rules() {
-		if f.has(rule.Addr) {
+		if f.Has(rule.Addr) {
 			hairpins(&rule, func(e element) { delete(t.stale, e.key) })
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // kernel is where rules go.
@@ -19,12 +21,12 @@ type kernel interface {
 	run(ctx context.Context, script string) error
 	// read returns what stands of a family; glance leaves out the services'
 	// elements, which are many.
-	read(f Family) (*standing, error)
-	glance(f Family) (*standing, error)
+	read(f rules.Family) (*standing, error)
+	glance(f rules.Family) (*standing, error)
 	// commit deletes elements and adds others in one transaction.
-	commit(f Family, gone, come []element) error
+	commit(f rules.Family, gone, come []element) error
 	// sign notes what stands in a table, so that changes by others are known.
-	sign(f Family, version uint32) error
+	sign(f rules.Family, version uint32) error
 	// generation returns a number that is the next one after each transaction,
 	// of whomever.
 	generation() (uint32, error)
@@ -104,7 +106,7 @@ func (k *real) generation() (g uint32, err error) {
 	return g, err
 }
 
-func (k *real) commit(f Family, gone, come []element) error {
+func (k *real) commit(f rules.Family, gone, come []element) error {
 	if len(gone)+len(come) == 0 {
 		return nil
 	}
@@ -123,7 +125,7 @@ func (k *real) transact(r request) error {
 }
 
 // bySet adds messages about elements.
-func (r *request) bySet(kind, flags uint16, f Family, all []element) {
+func (r *request) bySet(kind, flags uint16, f rules.Family, all []element) {
 	for id, name := range setNames {
 		r.elements(kind, flags, f, name, func(yield func(element) bool) {
 			for _, e := range all {

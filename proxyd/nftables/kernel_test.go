@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -43,7 +44,7 @@ func TestTransactions(t *testing.T) {
 		} {
 			before, _ := k.generation()
 			used := k.socket
-			err := k.commit(IPv4, step.gone, step.come)
+			err := k.commit(rules.IPv4, step.gone, step.come)
 			if !errors.Is(err, step.want) {
 				t.Errorf("%s: %v, want %v", step.name, err, step.want)
 			}
@@ -55,17 +56,17 @@ func TestTransactions(t *testing.T) {
 				t.Errorf("%s: generation %d after %d, %v, on the same socket %v", step.name, after, before, err, k.socket == used)
 			}
 		}
-		if s, err := k.read(IPv4); err != nil || len(s.elements[frontends]) != 2 {
+		if s, err := k.read(rules.IPv4); err != nil || len(s.elements[frontends]) != 2 {
 			t.Errorf("at the end stand %v, %v; want two frontends", s, err)
 		}
-		if _, err := k.read(IPv6); err != nil {
+		if _, err := k.read(rules.IPv6); err != nil {
 			t.Error(err)
 		}
 		_ = k.socket.file.Close()
-		if err := k.commit(IPv4, nil, []element{at}); err == nil || k.socket != nil {
+		if err := k.commit(rules.IPv4, nil, []element{at}); err == nil || k.socket != nil {
 			t.Errorf("over a closed socket: %v", err)
 		}
-		if err := k.commit(IPv4, nil, []element{at}); err != nil {
+		if err := k.commit(rules.IPv4, nil, []element{at}); err != nil {
 			t.Errorf("after that: %v", err)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/svcreg/svcreg/proxyd/node"
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // ledger is a kernel, and knows whether somebody else has changed it.
@@ -27,10 +28,10 @@ func (l *ledger) run(ctx context.Context, script string) error {
 	return l.made(l.kernel.run(ctx, script))
 }
 
-func (l *ledger) sign(f Family, version uint32) error {
+func (l *ledger) sign(f rules.Family, version uint32) error {
 	return l.made(l.kernel.sign(f, version))
 }
 
-func (l *ledger) commit(f Family, gone, come []element) error {
+func (l *ledger) commit(f rules.Family, gone, come []element) error {
 	return l.made(l.kernel.commit(f, gone, come))
 }

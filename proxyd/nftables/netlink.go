@@ -5,6 +5,8 @@ import (
 	"iter"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // request is netlink messages for nf_tables, one after the other, as the kernel
@@ -25,8 +27,8 @@ func (r *request) message(kind, flags uint16, family byte, resource uint16) int 
 }
 
 // table begins a message about something in a table of ours.
-func (r *request) table(kind, flags uint16, f Family) int {
-	at := r.message(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags, f.netlink(), 0)
+func (r *request) table(kind, flags uint16, f rules.Family) int {
+	at := r.message(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags, protocolFamily(f), 0)
 	r.text(unix.NFTA_TABLE_NAME, tableName) // the same number wherever there is one
 	return at
 }
@@ -88,7 +90,7 @@ func (r *request) data(kind uint16, value string) {
 }
 
 // elements adds messages about elements of a set, as many as it takes.
-func (r *request) elements(kind, flags uint16, f Family, set string, all iter.Seq[element]) {
+func (r *request) elements(kind, flags uint16, f rules.Family, set string, all iter.Seq[element]) {
 	message, list, n := 0, 0, 0
 	end := func() {
 		if n > 0 {

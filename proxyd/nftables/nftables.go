@@ -55,6 +55,8 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // tableName is that of both tables.
@@ -96,12 +98,12 @@ func (c Config) logger() *slog.Logger {
 
 // probe returns the families that the machine has, or why nftables can't be
 // used.
-func probe() ([]Family, error) {
+func probe() ([]rules.Family, error) {
 	if _, err := exec.LookPath(nftCommand); err != nil {
 		return nil, fmt.Errorf("nftables: %w (on Debian: apt install nftables)", err)
 	}
 	if _, err := os.Stat("/proc/net/if_inet6"); errors.Is(err, fs.ErrNotExist) {
-		return []Family{IPv4}, nil
+		return []rules.Family{rules.IPv4}, nil
 	}
-	return []Family{IPv4, IPv6}, nil
+	return []rules.Family{rules.IPv4, rules.IPv6}, nil
 }

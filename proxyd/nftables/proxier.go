@@ -18,7 +18,7 @@ import (
 type Proxier struct {
 	cfg      Config
 	kernel   *ledger
-	families map[Family]*table
+	families map[rules.Family]*table
 }
 
 // table is what is known of a family's table.
@@ -46,14 +46,14 @@ func New(cfg Config) (*Proxier, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(families, IPv6) {
+	if !slices.Contains(families, rules.IPv6) {
 		cfg.logger().Warn("no IPv6: services are carried out for IPv4 only", "err", "the kernel has no IPv6")
 	}
 	return newProxier(cfg, &real{}, families), nil
 }
 
-func newProxier(cfg Config, k kernel, families []Family) *Proxier {
-	p := &Proxier{cfg, &ledger{kernel: k}, map[Family]*table{}}
+func newProxier(cfg Config, k kernel, families []rules.Family) *Proxier {
+	p := &Proxier{cfg, &ledger{kernel: k}, map[rules.Family]*table{}}
 	for _, f := range families {
 		p.families[f] = &table{version: version(f, cfg)}
 	}
@@ -96,7 +96,7 @@ func (p *Proxier) Sync(ctx context.Context, r *rules.Ruleset, changed []rules.Fr
 
 // sync does what Sync does for one family. Trusted says that what was applied
 // stands.
-func (p *Proxier) sync(ctx context.Context, f Family, r *rules.Ruleset, changed []rules.Frontend, trusted bool) error {
+func (p *Proxier) sync(ctx context.Context, f rules.Family, r *rules.Ruleset, changed []rules.Frontend, trusted bool) error {
 	t := p.families[f]
 	full := changed == nil
 	if full && len(t.rejected.Services) > 0 {
@@ -119,13 +119,13 @@ func (p *Proxier) sync(ctx context.Context, f Family, r *rules.Ruleset, changed 
 
 // update carries out what changed, and clears away what changes left if that is
 // wanted. It reports false where that is not enough.
-func (p *Proxier) update(ctx context.Context, f Family, r *rules.Ruleset, changed []rules.Frontend, sweep bool) (done bool, err error) {
+func (p *Proxier) update(ctx context.Context, f rules.Family, r *rules.Ruleset, changed []rules.Frontend, sweep bool) (done bool, err error) {
 	t := p.families[f]
 	var all []rules.Rule
 	var groups []group
 	size := 0
 	for _, at := range changed {
-		if !f.has(at.Addr) {
+		if !f.Has(at.Addr) {
 			continue
 		}
 		before, now := lookup(t.applied, at), lookup(r, at)
@@ -172,7 +172,7 @@ func lookup(r *rules.Ruleset, at rules.Frontend) *rules.Rule {
 }
 
 // ensure makes the chains that rules lack.
-func (p *Proxier) ensure(ctx context.Context, f Family, all []rules.Rule) error {
+func (p *Proxier) ensure(ctx context.Context, f rules.Family, all []rules.Rule) error {
 	t := p.families[f]
 	lack := classesOf(all)
 	maps.DeleteFunc(lack, func(c class, _ bool) bool { return t.classes[c] })
@@ -207,7 +207,7 @@ const (
 )
 
 // reconcile compares everything with the kernel and repairs it.
-func (p *Proxier) reconcile(ctx context.Context, f Family, r *rules.Ruleset) (err error) {
+func (p *Proxier) reconcile(ctx context.Context, f rules.Family, r *rules.Ruleset) (err error) {
 	t := p.families[f]
 	for range attempts {
 		t.applied, t.rejected, t.stale = nil, rules.RejectedError{}, nil
@@ -227,7 +227,7 @@ func (p *Proxier) reconcile(ctx context.Context, f Family, r *rules.Ruleset) (er
 	return err
 }
 
-func (p *Proxier) repair(ctx context.Context, f Family, r *rules.Ruleset) error {
+func (p *Proxier) repair(ctx context.Context, f rules.Family, r *rules.Ruleset) error {
 	t := p.families[f]
 	s, err := p.kernel.read(f)
 	if err != nil {
@@ -267,10 +267,10 @@ func (p *Proxier) Sizes() map[string]int {
 }
 
 // feasible returns the rules of a family that can be carried out.
-func (t *table) feasible(f Family, r *rules.Ruleset) []rules.Rule {
+func (t *table) feasible(f rules.Family, r *rules.Ruleset) []rules.Rule {
 	all := make([]rules.Rule, 0, r.Len())
 	for rule := range r.Rules() {
-		if !f.has(rule.Addr) {
+		if !f.Has(rule.Addr) {
 			continue
 		}
 		if err := tooMany(&rule); err != nil {
@@ -285,7 +285,7 @@ func (t *table) feasible(f Family, r *rules.Ruleset) []rules.Rule {
 // rebuild makes the table anew, and returns what stands then. Where packets go
 // by the one that is there, all elements come with it, unless the kernel refuses
 // some: then those that it takes follow as fast as they can.
-func (p *Proxier) rebuild(ctx context.Context, f Family, all []rules.Rule, stands bool) (*standing, error) {
+func (p *Proxier) rebuild(ctx context.Context, f rules.Family, all []rules.Rule, stands bool) (*standing, error) {
 	t := p.families[f]
 	text := removal(f) + skeleton(f, p.cfg)
 	err := errors.New("nothing to replace")
@@ -320,6 +320,6 @@ func (p *Proxier) rebuild(ctx context.Context, f Family, all []rules.Rule, stand
 
 // removal returns the text for nft that removes a family's table, if it is
 // there.
-func removal(f Family) string {
-	return f.words(false).Replace(fmt.Sprintf("table IP %[1]s {}\ndelete table IP %[1]s\n", tableName))
+func removal(f rules.Family) string {
+	return words(f, false).Replace(fmt.Sprintf("table IP %[1]s {}\ndelete table IP %[1]s\n", tableName))
 }

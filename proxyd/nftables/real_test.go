@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/test/lab"
 )
 
@@ -26,7 +27,7 @@ type spy struct {
 	gone, come []element
 }
 
-func (s *spy) read(f Family) (*standing, error) {
+func (s *spy) read(f rules.Family) (*standing, error) {
 	s.reads++
 	return s.kernel.read(f)
 }
@@ -36,7 +37,7 @@ func (s *spy) run(ctx context.Context, script string) error {
 	return s.kernel.run(ctx, script)
 }
 
-func (s *spy) commit(f Family, gone, come []element) error {
+func (s *spy) commit(f rules.Family, gone, come []element) error {
 	s.gone, s.come = append(s.gone, gone...), append(s.come, come...)
 	return s.kernel.commit(f, gone, come)
 }
@@ -122,11 +123,11 @@ func TestForeignChanges(t *testing.T) {
 }
 
 // fingerprints returns what stands but for what packets added.
-func (f *fleet) fingerprints() map[Family]*standing {
+func (f *fleet) fingerprints() map[rules.Family]*standing {
 	f.t.Helper()
-	all := map[Family]*standing{}
+	all := map[rules.Family]*standing{}
 	f.node.Do(func() {
-		for _, family := range []Family{IPv4, IPv6} {
+		for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 			s, err := (&real{}).read(family)
 			if err != nil || s == nil {
 				f.t.Errorf("%v: %v, %v", family, s, err)

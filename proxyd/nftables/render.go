@@ -19,7 +19,7 @@ func Render(w io.Writer, r *rules.Ruleset, cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	for _, f := range []Family{IPv4, IPv6} {
+	for _, f := range []rules.Family{rules.IPv4, rules.IPv6} {
 		var t table
 		all := t.feasible(f, r)
 		for _, k := range t.rejected.Keys() {
@@ -43,7 +43,7 @@ func Render(w io.Writer, r *rules.Ruleset, cfg Config) error {
 }
 
 // elementsText returns the elements of rules as nft takes them, sorted.
-func elementsText(f Family, all []rules.Rule) string {
+func elementsText(f rules.Family, all []rules.Rule) string {
 	var sets [numSets][]element
 	for i := range all {
 		add := func(e element) { sets[e.set] = append(sets[e.set], e) }
@@ -56,7 +56,7 @@ func elementsText(f Family, all []rules.Rule) string {
 			continue
 		}
 		slices.SortFunc(elements, element.compare)
-		fmt.Fprintf(&b, "add element %s %s %s {\n", f.words(false).Replace("IP"), tableName, setNames[id])
+		fmt.Fprintf(&b, "add element %s %s %s {\n", words(f, false).Replace("IP"), tableName, setNames[id])
 		for _, e := range slices.Compact(elements) {
 			b.WriteString("\t" + e.text(f) + ",\n")
 		}
@@ -66,9 +66,9 @@ func elementsText(f Family, all []rules.Rule) string {
 }
 
 // text returns an element as nft takes it.
-func (e element) text(f Family) string {
+func (e element) text(f rules.Family) string {
 	key := e.key
-	size := f.keyLen() - 8
+	size := keyLen(f) - 8
 	var words []string
 	addr := func(b string) string {
 		a, _ := netip.AddrFromSlice([]byte(b)) // of the right length

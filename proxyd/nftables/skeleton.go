@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"strings"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // The bits of a packet's mark that are ours: masquerade, and a connection to a
@@ -121,14 +123,14 @@ const (
 )
 
 // skeleton returns all that stands before any service does, as a file for nft.
-func skeleton(f Family, cfg Config) string {
-	words, node := f.words(false), f.words(true)
+func skeleton(f rules.Family, cfg Config) string {
+	words, node := words(f, false), words(f, true)
 	where := ""
 	var b strings.Builder
 	b.WriteString(words.Replace("table IP " + tableName + " {" + setsText))
-	b.WriteString(words.Replace(networks("cluster", f.only(cfg.ClusterCIDRs))))
+	b.WriteString(words.Replace(networks("cluster", f.Only(cfg.ClusterCIDRs))))
 	if len(cfg.NodePortAddrs) > 0 {
-		b.WriteString(words.Replace(networks("nodeport-addresses", f.only(cfg.NodePortAddrs))))
+		b.WriteString(words.Replace(networks("nodeport-addresses", f.Only(cfg.NodePortAddrs))))
 		where = "IP daddr @nodeport-addresses"
 	}
 	b.WriteString(words.Replace(endsText))
@@ -158,7 +160,7 @@ func networks(name string, prefixes []netip.Prefix) string {
 // translated returns the chain of connections that were translated, by us or by
 // others: it masquerades those that have the mark, those of an endpoint to
 // itself, and where portal IPs are guarded, those that cross the border.
-func translated(f Family, cfg Config) string {
+func translated(f rules.Family, cfg Config) string {
 	text := fmt.Sprintf(`
 	chain translated {
 		IP saddr . IP daddr @hairpin goto masqueraded
@@ -174,26 +176,26 @@ func translated(f Family, cfg Config) string {
 	return text + "\t}\n"
 }
 
-func guardsBorder(f Family, cfg Config) bool {
-	return !cfg.MasqueradeAll && len(f.only(cfg.ClusterCIDRs)) > 0
+func guardsBorder(f rules.Family, cfg Config) bool {
+	return !cfg.MasqueradeAll && len(f.Only(cfg.ClusterCIDRs)) > 0
 }
 
 // classText returns the chains of some classes, and the elements that lead
 // there, as a file for nft.
-func classText(f Family, cfg Config, classes []class) string {
+func classText(f rules.Family, cfg Config, classes []class) string {
 	var b, leads strings.Builder
 	for _, c := range classes {
 		if c.kind() != fixed {
-			fmt.Fprintf(&b, "\tchain %s {\n%s\t}\n", c.chain(), f.words(c.node()).Replace(c.rules(f, cfg)))
+			fmt.Fprintf(&b, "\tchain %s {\n%s\t}\n", c.chain(), words(f, c.node()).Replace(c.rules(f, cfg)))
 		}
 		fmt.Fprintf(&leads, "add element IP %s dispatch { %v : goto %s }\n", tableName, c, c.chain())
 	}
-	words := f.words(false)
+	words := words(f, false)
 	return words.Replace("table IP "+tableName+" {\n") + b.String() + "}\n" + words.Replace(leads.String())
 }
 
 // rules returns what the chain of a class with slots does.
-func (c class) rules(f Family, cfg Config) string {
+func (c class) rules(f rules.Family, cfg Config) string {
 	draw := fmt.Sprintf("meta priority set numgen random mod %d", c.slots())
 	first, onward := "0", "translate-NODE"
 	if c.kind() == outside {
@@ -226,7 +228,7 @@ const stickyText = `		meta priority set CLIENT map @affinity
 `
 
 // mark returns the bit that connections of a class are marked with; 0 for none.
-func (c class) mark(f Family, cfg Config) uint32 {
+func (c class) mark(f rules.Family, cfg Config) uint32 {
 	switch {
 	case c.kind() == external || c.kind() == portal && cfg.MasqueradeAll:
 		return markMasquerade
@@ -238,7 +240,7 @@ func (c class) mark(f Family, cfg Config) uint32 {
 
 // version returns a number that is another one for another skeleton, or other
 // chains of classes.
-func version(f Family, cfg Config) uint32 {
+func version(f rules.Family, cfg Config) uint32 {
 	var samples []class
 	for _, k := range []kind{portal, external, outside} {
 		for _, node := range []bool{false, true} {

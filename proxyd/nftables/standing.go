@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
 // standing is what the kernel has of ours in one family.
@@ -36,13 +38,13 @@ const (
 )
 
 // read returns what stands; nil without an error if nothing does.
-func (k *real) read(f Family) (*standing, error) { return k.open(f, numSets) }
+func (k *real) read(f rules.Family) (*standing, error) { return k.open(f, numSets) }
 
 // glance returns what stands, without the elements of services.
-func (k *real) glance(f Family) (*standing, error) { return k.open(f, 0) }
+func (k *real) glance(f rules.Family) (*standing, error) { return k.open(f, 0) }
 
 // open reads what stands, and the elements of the first so many sets.
-func (k *real) open(f Family, sets setID) (s *standing, err error) {
+func (k *real) open(f rules.Family, sets setID) (s *standing, err error) {
 	d := dumper{k, f}
 	h := fnv.New32a()
 	if n, err := d.chains(h); n == 0 || err != nil {
@@ -57,7 +59,7 @@ func (k *real) open(f Family, sets setID) (s *standing, err error) {
 }
 
 // sign writes the version and what the chains come to into the table.
-func (k *real) sign(f Family, version uint32) error {
+func (k *real) sign(f rules.Family, version uint32) error {
 	s, err := k.glance(f)
 	if err != nil {
 		return err
@@ -80,7 +82,7 @@ func (k *real) sign(f Family, version uint32) error {
 // dumper reads what stands of a family.
 type dumper struct {
 	kernel *real
-	family Family
+	family rules.Family
 }
 
 // maps reads the elements of all maps and sets.
