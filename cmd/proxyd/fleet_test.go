@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -123,6 +125,41 @@ func (f *fleet) relay() {
 			relaying.Go(func() { _, _ = io.Copy(c, to); end() })
 		}
 	})
+}
+
+// load makes connections from the client to the portal IP, one after another,
+// until the test ends. It returns what lets some more be made, and fails if one
+// was not.
+func (f *fleet) load() (more func(n int64)) {
+	ctx, end := context.WithCancel(f.t.Context())
+	var made atomic.Int64
+	failed := make(chan error, 1)
+	var making sync.WaitGroup
+	f.t.Cleanup(func() { end(); making.Wait() })
+	making.Go(func() {
+		for ctx.Err() == nil {
+			if _, err := f.ask(f.client, "tcp", portal, patient); err != nil {
+				failed <- err
+				return
+			}
+			made.Add(1)
+		}
+	})
+	return func(n int64) {
+		f.t.Helper()
+		until := made.Load() + n
+		f.eventually("connections", func() error {
+			select {
+			case err := <-failed:
+				f.t.Fatalf("after %d connections: %v", made.Load(), err)
+			default:
+			}
+			if made.Load() < until {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+	}
 }
 
 func (f *fleet) put(key, value string) {

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -75,36 +74,7 @@ func TestRestartsUnderLoad(t *testing.T) {
 	file := "--snapshot=" + t.TempDir() + "/snapshot"
 	stop := f.start(file)
 	f.reaches(f.client, "tcp", portal, "one")
-
-	ctx, end := context.WithCancel(t.Context())
-	defer end()
-	var made atomic.Int64
-	failed := make(chan error, 1)
-	go func() {
-		defer close(failed)
-		for ctx.Err() == nil {
-			if _, err := f.ask(f.client, "tcp", portal, patient); err != nil {
-				failed <- err
-				return
-			}
-			made.Add(1)
-		}
-	}()
-	more := func(n int64) { // lets connections be made
-		t.Helper()
-		until := made.Load() + n
-		f.eventually("connections", func() error {
-			select {
-			case err := <-failed:
-				t.Fatalf("after %d connections: %v", made.Load(), err)
-			default:
-			}
-			if made.Load() < until {
-				return errors.New("not yet")
-			}
-			return nil
-		})
-	}
+	more := f.load()
 	for i, s := range []os.Signal{syscall.SIGTERM, os.Kill, syscall.SIGINT} {
 		more(20)
 		stop(s)
