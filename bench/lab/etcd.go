@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/svcreg/svcreg/bench/kube"
+	"github.com/svcreg/svcreg/bench/loopback"
 	"github.com/svcreg/svcreg/bench/peers"
 	"github.com/svcreg/svcreg/bench/store"
 )
@@ -11,7 +12,7 @@ import (
 func (l *Lab) startEtcd(ctx context.Context) error {
 	var err error
 	l.Etcd, err = store.Start(ctx, store.Config{
-		Program: l.Config.Etcd, Dir: l.dir, ClientURL: "http://" + freePort().String(), PeerURL: "http://" + freePort().String(),
+		Program: l.Config.Etcd, Dir: l.dir, ClientURL: "http://" + loopback.Free().String(), PeerURL: "http://" + loopback.Free().String(),
 	})
 	l.sources.EtcdURL = l.Etcd.URL
 	return err

@@ -8,6 +8,7 @@ import (
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/lab"
 	"github.com/svcreg/svcreg/bench/peers"
+	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/report"
 )
 
@@ -113,7 +114,7 @@ func (p *probes) next(ctx context.Context) error {
 		if err := p.time(ctx, one); err != nil {
 			return err
 		}
-		if err := sleep(ctx, probeGap); err != nil {
+		if err := program.Sleep(ctx, probeGap); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@
 package measure
 
 import (
-	"context"
 	"time"
 
 	"github.com/svcreg/svcreg/bench/fleet"
@@ -36,16 +35,6 @@ type Measurer struct {
 // patience is how long a server may take for its first right answer, and for
 // one to appear.
 const patience = 2 * time.Minute
-
-// sleep waits, and tells whether ctx still lives.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // fileOf returns where the questions of a kind are for dnsperf.
 func (m *Measurer) fileOf(k fleet.Kind) string {

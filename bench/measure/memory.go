@@ -8,6 +8,7 @@ import (
 	"github.com/svcreg/svcreg/bench/dnsperf"
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/peers"
+	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/report"
 )
 
@@ -55,7 +56,7 @@ func (m *Measurer) memory(ctx context.Context, p peers.Peer) (int64, error) {
 	if _, err := dnsperf.Run(ctx, load); err != nil {
 		return 0, err
 	}
-	if err := sleep(ctx, m.Settings.Settle); err != nil {
+	if err := program.Sleep(ctx, m.Settings.Settle); err != nil {
 		return 0, err
 	}
 	return s.RSS()

@@ -11,6 +11,7 @@ import (
 	"github.com/svcreg/svcreg/bench/fleet"
 	"github.com/svcreg/svcreg/bench/lab"
 	"github.com/svcreg/svcreg/bench/peers"
+	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/report"
 )
 
@@ -55,9 +56,7 @@ func (m *Measurer) throughput(ctx context.Context, mode report.Mode, rounds int,
 	var results []report.Throughput
 	for n := range rounds {
 		for _, one := range matches {
-			// Each round begins with another server.
-			turn := n % len(one.servers)
-			for _, p := range slices.Concat(one.servers[turn:], one.servers[:turn]) {
+			for _, p := range program.Rotated(one.servers, n) {
 				m.Log("%s, round %d of %d: %s, %s", mode, n+1, rounds, one.kind, p)
 				r, err := b.round(ctx, b.servers[p], one.kind)
 				if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/svcreg/svcreg/bench/dataplane/traffic"
 	"github.com/svcreg/svcreg/bench/kube"
 	"github.com/svcreg/svcreg/bench/process"
+	"github.com/svcreg/svcreg/bench/program"
 )
 
 const (
@@ -75,7 +76,7 @@ func (m *Measurer) busy(ctx context.Context, n *node, p *process.Process, s shap
 // faster. A pause that is never the same comes first: what proxyd does now and
 // then must not be in step.
 func (n *node) probe(ctx context.Context, p *process.Process) (time.Duration, error) {
-	if err := sleep(ctx, 20*time.Millisecond+rand.N(20*time.Millisecond)); err != nil { //nolint:gosec // no secret
+	if err := program.Sleep(ctx, 20*time.Millisecond+rand.N(20*time.Millisecond)); err != nil { //nolint:gosec // no secret
 		return 0, err
 	}
 	n.probed++

@@ -12,6 +12,7 @@ import (
 	"github.com/svcreg/svcreg/bench/dataplane/services"
 	"github.com/svcreg/svcreg/bench/dataplane/shape"
 	"github.com/svcreg/svcreg/bench/process"
+	"github.com/svcreg/svcreg/bench/program"
 )
 
 // Daemon measures the real proxyd on a registry in a real etcd: how long it
@@ -31,7 +32,7 @@ func (m *Measurer) Daemon(ctx context.Context, f *services.Fleet) (err error) {
 		}
 	}
 	for round := range m.Settings.Starts {
-		for _, s := range rotated(shapes, round) {
+		for _, s := range program.Rotated(shapes, round) {
 			last := round == m.Settings.Starts-1
 			if err := m.daemon(ctx, n, s, last); err != nil {
 				return fmt.Errorf("%s, %v: %w", s.Name, f, err)
@@ -71,14 +72,14 @@ func (m *Measurer) daemon(ctx context.Context, n *node, s shape.Shape, all bool)
 // usage measures what a proxyd uses that has nothing to do. What is left to do
 // after its start has a while to be done.
 func (m *Measurer) usage(ctx context.Context, n *node, p *process.Process, s shape.Shape) error {
-	if err := sleep(ctx, m.Settings.Idle/5); err != nil {
+	if err := program.Sleep(ctx, m.Settings.Idle/5); err != nil {
 		return err
 	}
 	before, err := p.CPU()
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, m.Settings.Idle); err != nil {
+	if err := program.Sleep(ctx, m.Settings.Idle); err != nil {
 		return err
 	}
 	after, err := p.CPU()

@@ -13,6 +13,7 @@ import (
 	"github.com/svcreg/svcreg/bench/dataplane/services"
 	"github.com/svcreg/svcreg/bench/dataplane/shape"
 	"github.com/svcreg/svcreg/bench/dataplane/traffic"
+	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/show"
 )
 
@@ -30,7 +31,7 @@ func (m *Measurer) Kernel(ctx context.Context, f *services.Fleet, round int, p P
 			err = errors.Join(err, l.close())
 		}
 	}()
-	for _, s := range rotated(m.Shapes, round) {
+	for _, s := range program.Rotated(m.Shapes, round) {
 		l, err := m.open(ctx, s, f)
 		lanes = append(lanes, l)
 		if err != nil {
@@ -90,7 +91,7 @@ func (f found) median(r *report.Results, n report.Size) {
 func (m *Measurer) flows(ctx context.Context, lanes []*lane) error {
 	f := found{}
 	for bout := range m.Settings.Bouts {
-		for _, l := range rotated(lanes, bout) {
+		for _, l := range program.Rotated(lanes, bout) {
 			for what, to := range l.targets() {
 				cost, err := l.flows.Cost(ctx, to, m.Settings.FlowTime)
 				if err != nil {
@@ -109,7 +110,7 @@ func (m *Measurer) flows(ctx context.Context, lanes []*lane) error {
 func (m *Measurer) connections(ctx context.Context, lanes []*lane) error {
 	f := found{}
 	for bout := range m.Settings.ConnectBouts {
-		for _, l := range rotated(lanes, bout) {
+		for _, l := range program.Rotated(lanes, bout) {
 			to := l.fleet.Talker().Portal()
 			if l.IsFloor() {
 				to = netip.AddrPortFrom(l.fleet.Talker().Service.Endpoints[0], services.Port)

@@ -15,6 +15,7 @@ import (
 	"github.com/svcreg/svcreg/bench/dataplane/services"
 	"github.com/svcreg/svcreg/bench/dataplane/shape"
 	"github.com/svcreg/svcreg/bench/dataplane/traffic"
+	"github.com/svcreg/svcreg/bench/program"
 )
 
 // lane is a network in which a shape has a fleet.
@@ -114,7 +115,7 @@ const (
 func kernelMemory(ctx context.Context, settle time.Duration) (float64, error) {
 	last := math.Inf(1)
 	for range looks {
-		if err := sleep(ctx, settle); err != nil {
+		if err := program.Sleep(ctx, settle); err != nil {
 			return 0, err
 		}
 		now, err := ownMemory()

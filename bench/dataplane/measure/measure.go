@@ -5,8 +5,6 @@
 package measure
 
 import (
-	"context"
-	"slices"
 	"time"
 
 	"github.com/svcreg/svcreg/bench/dataplane/report"
@@ -53,15 +51,6 @@ func size(f *services.Fleet) report.Size {
 	return report.Size{Services: f.Len(), Endpoints: f.Endpoints}
 }
 
-// rotated returns a list that begins with another element in each round.
-func rotated[T any](list []T, round int) []T {
-	if len(list) == 0 {
-		return nil
-	}
-	turn := round % len(list)
-	return slices.Concat(list[turn:], list[:turn])
-}
-
 // seconds returns times as numbers.
 func seconds(times []time.Duration) []float64 {
 	var values []float64
@@ -69,14 +58,4 @@ func seconds(times []time.Duration) []float64 {
 		values = append(values, t.Seconds())
 	}
 	return values
-}
-
-// sleep waits, and tells whether ctx still lives.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
