@@ -35,11 +35,13 @@ import (
 // DefaultDialTimeout is how long a Proxy tries to connect to an endpoint.
 const DefaultDialTimeout = 5 * time.Second
 
-// Source tells what is in the registry. A watch.Watcher is one.
+// Source tells what is in the registry.
 type Source interface {
-	// Snapshot returns the registry as it is now. It is called once for each
-	// request, by many goroutines at a time.
-	Snapshot() *registry.Snapshot
+	// Snapshot returns the registry as it is now, at least so much of it as a
+	// request for that service, pod or node needs; or why it can't, which the
+	// client is told with a 503. It is called once for each request, by many
+	// goroutines at a time.
+	Snapshot(context.Context, registry.Ref) (*registry.Snapshot, error)
 }
 
 // Config says what a Proxy does. All but Source may be left out.
@@ -138,8 +140,11 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 		x.redirectTo(http.StatusMovedPermanently, x.prefix+"/", r)
 		return nil
 	}
-	var err error
-	if x.targets, err = targets(p.Source.Snapshot(), x.path); err != nil {
+	snapshot, err := p.Source.Snapshot(r.Context(), x.path.to)
+	if err != nil {
+		return unavailable("%v", err)
+	}
+	if x.targets, err = targets(snapshot, x.path); err != nil {
 		return err
 	}
 	if x.redirect {

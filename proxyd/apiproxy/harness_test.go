@@ -3,6 +3,7 @@ package apiproxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,7 +24,9 @@ import (
 // source is a Source of one snapshot.
 type source struct{ snapshot *registry.Snapshot }
 
-func (s source) Snapshot() *registry.Snapshot { return s.snapshot }
+func (s source) Snapshot(context.Context, registry.Ref) (*registry.Snapshot, error) {
+	return s.snapshot, nil
+}
 
 // harness is a Proxy before an endpoint of service ns/web, both on loopback.
 type harness struct {

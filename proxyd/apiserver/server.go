@@ -24,9 +24,12 @@ package apiserver
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -36,6 +39,10 @@ type Config struct {
 	// Store is what services and endpoints are written to; nil means that
 	// nothing can be written.
 	Store Store
+	// May says who may read a namespace's objects, or write them; the others
+	// are forbidden to (403). An empty namespace stands for all of them, and
+	// for what is in none. Nil allows all. What clients discover is for all.
+	May func(q *http.Request, namespace string, write bool) bool
 	// Bookmark is how often a watch that asked for bookmarks gets one; zero
 	// means once a minute, as from an apiserver.
 	Bookmark time.Duration
@@ -98,11 +105,18 @@ func (s *Server) serve(w http.ResponseWriter, q *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if q.Method != http.MethodGet && q.Method != http.MethodHead {
+	write := q.Method != http.MethodGet && q.Method != http.MethodHead
+	if s.config.May != nil && !s.config.May(q, target.namespace, write) {
+		return apierrors.NewForbidden(target.groupResource(), target.name, errNotGranted)
+	}
+	if write {
 		return s.change(w, q, target)
 	}
 	return s.read(w, q, target)
 }
+
+// errNotGranted is why May forbids something.
+var errNotGranted = errors.New("the registry may not be reached so by this client")
 
 // read answers a get, a list or a watch.
 func (s *Server) read(w http.ResponseWriter, q *http.Request, t *target) error {
