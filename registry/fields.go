@@ -155,6 +155,8 @@ func (p *Pod) fields(c *coder) {
 	for i := range list(c, &p.Ports) {
 		p.Ports[i].fields(c)
 	}
+	text(c, &p.Hostname)
+	text(c, &p.Subdomain)
 	p.rest(c)
 }
 

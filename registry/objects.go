@@ -14,6 +14,9 @@ type Pod struct {
 	// deleted; Finished that its processes have ended for good.
 	Ready, Terminating, Finished bool
 	Ports                        []ContainerPort
+	// Hostname is the pod's name of its own within the headless service that
+	// Subdomain names.
+	Hostname, Subdomain string
 }
 
 // ContainerPort is a port of one of a pod's containers.

@@ -79,8 +79,13 @@ type Port struct {
 	Protocol Protocol
 	Port     uint16
 	// TargetPort is the endpoint's port, a number or the name of a
-	// container's port; empty means the same as Port.
+	// container's port; empty means the same as Port. It may be FirstPort.
 	TargetPort string
 	// NodePort is the port on every node; zero for none.
 	NodePort uint16
 }
+
+// FirstPort, as a TargetPort, is the first port of a pod's containers, or the
+// same as Port where they have none: what v1beta1 and v1beta2 mean if a service
+// that has a selector leaves its containerPort out. No port has that name.
+const FirstPort = "*"

@@ -24,6 +24,7 @@ func (o *options) trim(object registry.Object) {
 		o.trimEndpoints(object)
 	case *registry.Pod:
 		object.Labels, object.Ports = nil, nil
+		object.Hostname, object.Subdomain = "", ""
 	}
 }
 

@@ -52,6 +52,9 @@ func completeService(s *corev1.Service) {
 	setDefault(&spec.SessionAffinity, corev1.ServiceAffinityNone)
 	for i := range spec.Ports {
 		p := &spec.Ports[i]
+		if p.TargetPort.StrVal == registry.FirstPort { // no other version has it
+			p.TargetPort = intstr.IntOrString{}
+		}
 		setDefault(&p.TargetPort, intstr.FromInt32(p.Port))
 	}
 	if spec.Type == corev1.ServiceTypeExternalName {

@@ -31,7 +31,9 @@ type conversion struct {
 	file   string
 	ref    registry.Ref
 	naming naming
-	errs   []error
+	// firstPort says that a service's unset target port is registry.FirstPort.
+	firstPort bool
+	errs      []error
 }
 
 // maxErrors is how many wrong fields of one object are reported.

@@ -137,6 +137,8 @@ func encodeCondition(ready bool) []encoded {
 func encodePod(o *registry.Pod) encoded {
 	spec, status := encoded{}, encoded{"conditions": encodeCondition(o.Ready)}
 	set(spec, "nodeName", o.Node)
+	set(spec, "hostname", o.Hostname)
+	set(spec, "subdomain", o.Subdomain)
 	var ports []encoded
 	for _, p := range o.Ports {
 		port := encoded{"containerPort": p.Port, "protocol": p.Protocol}

@@ -173,6 +173,7 @@ func TestObjects(t *testing.T) {
 	}
 	dual := pod
 	dual.IPs = addrs("192.0.2.8", "2001:db8::8")
+	dual.Hostname, dual.Subdomain = "web-0", "web"
 	const v1beta1Pod = `"desiredState":{"manifest":{"containers":[{"ports":[{"name":"http","containerPort":80,"hostPort":8080}]},{"ports":[{"name":"dns","containerPort":53,"protocol":"UDP"}]}]}}`
 	const v1Containers = `"containers":[{"name":"a","resources":{"limits":{"cpu":7}},"ports":[{"name":"http","containerPort":80}]},{"ports":[{"name":"dns","containerPort":53,"protocol":"UDP"}]}]`
 	tests := []struct {
@@ -186,7 +187,7 @@ func TestObjects(t *testing.T) {
 		{"pod v1beta1, not ready", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1beta2","id":"b","currentState":{"Condition":[{"kind":"Ready","status":"None"}]}}`, &registry.Pod{}},
 		{"pod v1beta1, unknown", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1beta1","id":"b","currentState":{"Condition":[{"kind":"Ready","status":"Unknown"}]}}`, &registry.Pod{}},
 		{"pod v1beta1, ended", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1beta1","id":"b","currentState":{"status":"Terminated"}}`, &registry.Pod{Finished: true}},
-		{"pod v1", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"b"},"spec":{"nodeName":"node-1",` + v1Containers + `},
+		{"pod v1", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"b"},"spec":{"nodeName":"node-1","hostname":"web-0","subdomain":"web",` + v1Containers + `},
 			"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"},{"type":"Initialized","status":"False"}],"hostIP":"192.0.2.1","podIP":"192.0.2.8","podIPs":[{"ip":"192.0.2.8"},{"ip":"2001:db8::8"}]}}`, &dual},
 		{"pod v1beta3", ref(registry.KindPod, "a", "b"), `{"kind":"Pod","apiVersion":"v1beta3","metadata":{"name":"b"},"spec":{"host":"node-1",` + v1Containers + `},
 			"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"hostIP":"192.0.2.1","podIP":"192.0.2.8"}}`, &pod},

@@ -37,12 +37,12 @@ func knownSpec(k registry.Kind) []string {
 		return []string{
 			"ports", "selector", "type", "createExternalLoadBalancer",
 			"portalIP", "clusterIP", "clusterIPs", "publicIPs", "deprecatedPublicIPs", "externalIPs",
-			"loadBalancerSourceRanges", "externalName", "sessionAffinity", "sessionAffinityConfig",
+			"loadBalancerSourceRanges", "loadBalancerIP", "loadBalancerClass", "externalName", "sessionAffinity", "sessionAffinityConfig",
 			"externalTrafficPolicy", "internalTrafficPolicy", "healthCheckNodePort",
 			"trafficDistribution", "publishNotReadyAddresses",
 		}
 	case registry.KindPod:
-		return []string{"nodeName", "host", "containers"}
+		return []string{"nodeName", "host", "containers", "hostname", "subdomain"}
 	case registry.KindServiceCIDR:
 		return []string{"cidrs"}
 	case registry.KindIPAddress:

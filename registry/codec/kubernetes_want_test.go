@@ -89,6 +89,7 @@ func filledPod(meta registry.Meta) registry.Object {
 	return &registry.Pod{
 		Meta: meta, IPs: addrs("192.0.2.8", "192.0.2.7"), HostIP: netip.MustParseAddr("192.0.2.1"),
 		Node: "nodeNameValue", Ready: true, Terminating: true, Finished: true,
+		Hostname: "hostnameValue", Subdomain: "subdomainValue",
 		Ports: []registry.ContainerPort{{Name: "nameValue", Protocol: registry.UDP, Port: 3}},
 	}
 }

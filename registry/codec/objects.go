@@ -16,6 +16,8 @@ func (c *conversion) pod(meta registry.Meta, o *corev1.Pod) *registry.Pod {
 		Node:        o.Spec.NodeName,
 		Terminating: o.DeletionTimestamp != nil,
 		Finished:    o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
+		Hostname:    o.Spec.Hostname,
+		Subdomain:   o.Spec.Subdomain,
 	}
 	if o.Status.HostIP != "" {
 		p.HostIP = c.addr(at("status.hostIP"), o.Status.HostIP)

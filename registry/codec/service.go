@@ -50,6 +50,9 @@ func (c *conversion) service(meta registry.Meta, o *corev1.Service) *registry.Se
 	c.affinity(s, o)
 	for i := range o.Spec.Ports {
 		s.Ports = append(s.Ports, c.servicePort("spec.ports", i, &o.Spec.Ports[i]))
+		if c.firstPort && s.Ports[i].TargetPort == "" {
+			s.Ports[i].TargetPort = registry.FirstPort
+		}
 	}
 	return s
 }

@@ -41,8 +41,10 @@ func TestServiceV1beta1(t *testing.T) {
 	tests := []serviceTest{
 		{"flat port, TCP by default, a null selector", `{"kind":"Service","apiVersion":"v1beta1","id":"x","port":80}`,
 			registry.Service{Ports: port80}},
-		{"an empty selector is not null", `{"kind":"Service","apiVersion":"v1beta1","id":"x","port":80,"selector":{}}`,
+		{"an empty selector is not null", `{"kind":"Service","apiVersion":"v1beta1","id":"x","ports":[{"port":80}],"selector":{}}`,
 			registry.Service{Ports: port80, Selector: map[string]string{}}},
+		{"flat port of pods: the first that they have", `{"kind":"Service","apiVersion":"v1beta2","id":"x","port":80,"selector":{}}`,
+			registry.Service{Ports: []registry.Port{{Protocol: registry.TCP, Port: 80, TargetPort: registry.FirstPort}}, Selector: map[string]string{}}},
 		{"null says the same as nothing", `{"kind":"Service","apiVersion":"v1beta1","id":"x","port":80,"selector":null,"ports":null,"publicIPs":null,"portalIP":""}`,
 			registry.Service{Ports: port80}},
 		{"all of the flat form", `{"kind":"Service","apiVersion":"v1beta1","id":"x","port":53,"portName":"dns","protocol":"UDP",

@@ -89,6 +89,8 @@ type podV1 struct {
 		NodeName   string          `json:"nodeName"`
 		Host       string          `json:"host"` // v1beta3
 		Containers []containerJSON `json:"containers"`
+		Hostname   string          `json:"hostname"`
+		Subdomain  string          `json:"subdomain"`
 	} `json:"spec"`
 	Status struct {
 		Phase      corev1.PodPhase `json:"phase"`
@@ -106,6 +108,7 @@ func (w *podV1) read(*conversion) metav1.Object {
 		o.Spec.NodeName = w.Spec.Host
 	}
 	o.Spec.Containers = containers(w.Spec.Containers)
+	o.Spec.Hostname, o.Spec.Subdomain = w.Spec.Hostname, w.Spec.Subdomain
 	o.Status = corev1.PodStatus{
 		Phase: w.Status.Phase, HostIP: w.Status.HostIP, PodIP: w.Status.PodIP, PodIPs: w.Status.PodIPs,
 	}

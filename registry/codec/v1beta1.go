@@ -65,6 +65,7 @@ func (w *serviceV1beta1) read(c *conversion) metav1.Object {
 	if len(ports) == 0 {
 		c.naming = flatPortName
 		ports = w.onePort()
+		c.firstPort = w.Selector != nil
 	}
 	for _, p := range ports {
 		o.Spec.Ports = append(o.Spec.Ports, corev1.ServicePort{
