@@ -16,6 +16,10 @@ func (c *conversion) checkService(o *corev1.Service, s *registry.Service) {
 	for i, text := range o.Spec.ExternalIPs {
 		c.checkAddr(index("spec.externalIPs", i), text)
 	}
+	if text := o.Spec.LoadBalancerIP; text != "" {
+		c.addr(at("spec.loadBalancerIP"), text)
+		c.checkAddr("spec.loadBalancerIP", text)
+	}
 	switch o.Spec.SessionAffinity {
 	case "", corev1.ServiceAffinityNone, corev1.ServiceAffinityClientIP:
 	default:
