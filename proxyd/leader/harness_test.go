@@ -54,13 +54,14 @@ type event struct {
 type stage struct {
 	t      *testing.T
 	events chan event
+	ttl    time.Duration
 
 	mu      sync.Mutex
 	leading string
 }
 
 func newStage(t *testing.T) *stage {
-	return &stage{t: t, events: make(chan event, 1000)}
+	return &stage{t: t, events: make(chan event, 1000), ttl: testTTL}
 }
 
 // run runs a candidate until the test ends or the function it returns is
@@ -69,7 +70,7 @@ func (s *stage) run(client *clientv3.Client, node string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		c := Config{Client: client, Key: testKey(s.t), Node: node, TTL: testTTL, Logger: quiet}
+		c := Config{Client: client, Key: testKey(s.t), Node: node, TTL: s.ttl, Logger: quiet}
 		if err := Run(ctx, c, func(ctx context.Context) error { return s.lead(ctx, node) }); err != nil {
 			s.t.Errorf("Run: %v", err)
 		}
