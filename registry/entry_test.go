@@ -2,6 +2,7 @@ package registry
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,6 +99,29 @@ func TestStrings(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// The slices of a service are found by their label, whether it exists or not.
+func TestSlices(t *testing.T) {
+	slice := func(name, service string) *Endpoints {
+		e := &Endpoints{Meta: Meta{Kind: KindEndpointSlice, Key: Key{"my-ns", name}}}
+		if service != "" {
+			e.Service = Key{"my-ns", service}
+		}
+		return e
+	}
+	s := Build(1, slice("a", "web"), slice("b", "web"), slice("c", "other"), slice("d", ""))
+	tests := map[string][]string{"web": {"a", "b"}, "other": {"c"}, "none": nil}
+	for service, want := range tests {
+		var got []string
+		for e := range s.Slices(Key{"my-ns", service}) {
+			got = append(got, e.Name)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", service, got, want)
 		}
 	}
 }

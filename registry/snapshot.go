@@ -92,6 +92,22 @@ func (s *Snapshot) subsets(k Key) []Subset {
 	return subsets
 }
 
+// Slices yields the EndpointSlices of a service, in no order, whether the
+// service itself exists or not.
+func (s *Snapshot) Slices(service Key) iter.Seq[*Endpoints] {
+	return func(yield func(*Endpoints) bool) {
+		set, ok := s.slicesOf.sets.Get(service)
+		if !ok {
+			return
+		}
+		for slice := range set.all() {
+			if !yield(get[*Endpoints](s, KindEndpointSlice, slice)) {
+				return
+			}
+		}
+	}
+}
+
 // subsetsIn returns the subsets of one object, if it is there.
 func (s *Snapshot) subsetsIn(kind Kind, k Key) []Subset {
 	e := s.records[kind].find(k)

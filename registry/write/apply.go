@@ -27,6 +27,14 @@ func (w *Writer) Apply(ctx context.Context, d *codec.Document) (Outcome, error) 
 
 // ApplyIf is an Apply that is made only if a condition holds.
 func (w *Writer) ApplyIf(ctx context.Context, d *codec.Document, c Condition) (Outcome, error) {
+	return w.ApplyLeased(ctx, d, c, clientv3.NoLease)
+}
+
+// ApplyLeased is an ApplyIf of an object that goes away when an etcd lease
+// ends. To revoke the lease deletes the object, unless it was written since
+// under another lease, or under none, as the other methods write. The portal IP
+// of a service would stay: lease objects that have none.
+func (w *Writer) ApplyLeased(ctx context.Context, d *codec.Document, c Condition, lease clientv3.LeaseID) (Outcome, error) {
 	ref := d.Ref()
 	outcome := Unchanged
 	err := refuseKind(ref)
@@ -35,7 +43,7 @@ func (w *Writer) ApplyIf(ctx context.Context, d *codec.Document, c Condition) (O
 	}
 	if err == nil {
 		err = w.untilDone(ctx, func() (done bool, err error) {
-			outcome, done, err = w.tryApply(ctx, ref, d, c)
+			outcome, done, err = w.tryApply(ctx, ref, d, c, lease)
 			return done, err
 		})
 	}
@@ -57,7 +65,7 @@ func refuseKind(r registry.Ref) error {
 }
 
 // tryApply makes one attempt. It is not done if it lost a race.
-func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Document, c Condition) (_ Outcome, done bool, err error) {
+func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Document, c Condition, lease clientv3.LeaseID) (_ Outcome, done bool, err error) {
 	v, err := w.read(ctx, ref)
 	if err == nil {
 		err = w.permit(ctx, v)
@@ -68,7 +76,7 @@ func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Docume
 	if err != nil {
 		return Unchanged, false, err
 	}
-	p, err := w.plan(ctx, v, d)
+	p, err := w.plan(ctx, v, d, lease)
 	if err != nil || p == nil {
 		return Unchanged, true, err
 	}
@@ -81,7 +89,7 @@ func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Docume
 }
 
 // plan decides what is to be written; nil if that stands there already.
-func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document) (*change, error) {
+func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document, lease clientv3.LeaseID) (*change, error) {
 	next, old, err := w.merge(v, d)
 	if err != nil {
 		return nil, err
@@ -93,7 +101,7 @@ func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document) (*change,
 			return nil, err
 		}
 	}
-	if old != nil && next.Equal(old) {
+	if old != nil && next.Equal(old) && v.stored.Lease == int64(lease) {
 		return nil, nil
 	}
 	value, err := next.Value()
@@ -104,7 +112,7 @@ func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document) (*change,
 		return nil, fmt.Errorf("to store Kubernetes protobuf: %w", ErrNotInitialised)
 	}
 	c := newChange(v.ref.Key, claims)
-	c.puts = append(c.puts, clientv3.OpPut(v.key, string(value)))
+	c.puts = append(c.puts, clientv3.OpPut(v.key, string(value), clientv3.WithLease(lease)))
 	now := portalIPs(next)
 	return c, w.release(ctx, v, c, slices.DeleteFunc(had, func(a netip.Addr) bool { return slices.Contains(now, a) }))
 }
