@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -55,7 +56,7 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 	l := &loop{
 		min: c.MinSyncPeriod, full: c.FullSyncPeriod, beat: beat,
 		inbox: b, policy: policy, metrics: m, told: told, logger: c.logger(),
-		flows:   &staleFlows{deleted: m.forgot},
+		flows:   &staleFlows{took: func(start time.Time) { m.took("flows", start) }},
 		checks:  newHealthChecks(c.NodePortAddrs, healthy, c.logger()),
 		latency: newLatency(m.programming.Observe),
 		memory:  memory{free: debug.FreeOSMemory},

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/svcreg/svcreg/proxyd/conntrack"
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
@@ -39,7 +40,7 @@ type fakeKernel struct {
 	broken, blind bool
 	stuck         bool          // it doesn't get better
 	looks         int           // how often Intact was asked
-	takes         time.Duration // a full sync
+	takes, each   time.Duration // a full sync, any other
 }
 
 var _ kernel = (*fakeKernel)(nil)
@@ -55,6 +56,8 @@ func (k *fakeKernel) Sync(_ context.Context, r *rules.Ruleset, changed []rules.F
 	k.mu.Unlock()
 	if changed == nil {
 		time.Sleep(k.takes)
+	} else {
+		time.Sleep(k.each)
 	}
 	if fail != nil {
 		if err := fail(); err != nil {
@@ -219,7 +222,7 @@ func newWorld(t *testing.T) *world {
 	told.send = func(state string) { w.notes = append(w.notes, state) }
 	w.loop = &loop{
 		min: minPeriod, full: fullPeriod, inbox: newInbox(), kernel: w.kernel, metrics: newMetrics(), told: told, logger: logger,
-		flows:  &staleFlows{deleteUDP: w.deleteUDP, deleted: func(int, time.Duration) {}},
+		flows:  &staleFlows{deleteUDP: w.deleteUDP, took: func(time.Time) {}},
 		policy: &policy{listening: w.listening, logger: logger},
 	}
 	w.checks = newHealthChecks(nil, w.health().healthy, logger)
@@ -248,24 +251,30 @@ func (w *world) keepFlows(err error) {
 	w.noDelete = err
 }
 
-func (w *world) deleteUDP(stale func(to, server netip.AddrPort) bool) (int, error) {
+// deleteUDP does what the kernel does: with the flows that it is to look for,
+// if it is told, else with those that are said to be stale.
+func (w *world) deleteUDP(s conntrack.Stale) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.noDelete != nil {
-		return 0, w.noDelete
+		return w.noDelete
 	}
 	var left []string
 	for _, flow := range w.flows {
 		to, server, _ := strings.Cut(flow, " ")
-		if stale(netip.MustParseAddrPort(to), netip.MustParseAddrPort(server)) {
+		f := conntrack.Flow{To: netip.MustParseAddrPort(to), Server: netip.MustParseAddrPort(server)}
+		stale := s.Is(f)
+		if s.Only != nil && stale != slices.Contains(s.Only, f) {
+			w.t.Errorf("flow %v: stale %t, but only %v are", f, stale, s.Only)
+		}
+		if stale {
 			w.deleted = append(w.deleted, flow)
 		} else {
 			left = append(left, flow)
 		}
 	}
-	n := len(w.flows) - len(left)
 	w.flows = left
-	return n, nil
+	return nil
 }
 
 // write changes the registry, and lets the loop know at once.

@@ -3,23 +3,25 @@ package proxyd
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/svcreg/svcreg/proxyd/conntrack"
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
-// staleFlows remembers for which UDP frontends the kernel may know flows to
-// endpoints that serve no more, until those are deleted. (Connections of TCP and
-// SCTP end when an endpoint does, and begin anew.) It belongs to the goroutine of
-// the loop; the kernel's table of flows, which may be large, is read by another,
+// staleFlows remembers which UDP flows that the kernel may know lead to endpoints
+// that serve no more, until those are deleted. (Connections of TCP and SCTP end
+// when an endpoint does, and begin anew.) It belongs to the goroutine of the
+// loop; the kernel's table of flows, which may be large, is looked at by another,
 // so that no change has to wait for that.
 type staleFlows struct {
 	// deleteUDP is conntrack.DeleteUDP; nil where the kernel is left alone.
-	deleteUDP func(stale func(to, server netip.AddrPort) bool) (int, error)
-	deleted   func(n int, took time.Duration) // counts
+	deleteUDP func(conntrack.Stale) error
+	took      func(start time.Time) // counts
 
 	stale
 	// under is what is being deleted right now; the result comes on done.
@@ -29,15 +31,17 @@ type staleFlows struct {
 
 // stale says which flows are to be looked at.
 type stale struct {
+	// flows are stale, if they still lead where nobody serves.
+	flows map[conntrack.Flow]struct{}
+	// pending are the frontends of which any flow may be stale.
 	pending map[rules.Frontend]struct{}
 	// all says that every frontend is to be looked at, and what was
 	// translated for portal IPs that no service has.
 	all bool
 }
 
-// note adds the frontends among the changed ones that had an endpoint which
-// they have no more, or that had none at all: flows from that time are not
-// translated.
+// note adds the flows to endpoints that the changed frontends have no more, and
+// of those that had no endpoint at all: flows from that time are not translated.
 func (f *staleFlows) note(old, now *rules.Ruleset, changed []rules.Frontend) {
 	for _, at := range changed {
 		if at.Protocol != registry.UDP {
@@ -45,17 +49,33 @@ func (f *staleFlows) note(old, now *rules.Ruleset, changed []rules.Frontend) {
 		}
 		before, _ := old.Lookup(at)
 		after, _ := now.Lookup(at)
-		if lost(before.Target, &after) || before.Outside != nil && lost(*before.Outside, &after) {
-			f.add(at)
+		f.lost(at, before.Target, &after)
+		if before.Outside != nil {
+			f.lost(at, *before.Outside, &after)
 		}
 	}
 }
 
-// lost reports whether what went to a target may be where a rule sends nothing.
-func lost(before rules.Target, after *rules.Rule) bool {
-	return len(before.Backends) == 0 || slices.ContainsFunc(before.Backends, func(b rules.Backend) bool {
-		return !after.Sends(b.AddrPort)
-	})
+// lost adds the flows of a frontend that went to a target, and may be where a
+// rule sends nothing. A node port has several addresses.
+func (s *stale) lost(at rules.Frontend, before rules.Target, after *rules.Rule) {
+	to := netip.AddrPortFrom(at.Addr, at.Port)
+	gone := []netip.AddrPort{to}
+	if len(before.Backends) > 0 {
+		gone = gone[:0]
+	}
+	for _, b := range before.Backends {
+		if !after.Sends(b.AddrPort) {
+			gone = append(gone, b.AddrPort)
+		}
+	}
+	for _, server := range gone {
+		if at.IsNodePort() {
+			s.add(at)
+		} else {
+			s.addFlow(conntrack.Flow{To: to, Server: server})
+		}
+	}
 }
 
 // recompiled adds all UDP frontends, of a ruleset that another replaced too.
@@ -78,43 +98,61 @@ func (s *stale) add(at rules.Frontend) {
 	s.pending[at] = struct{}{}
 }
 
-func (s *stale) has(at rules.Frontend) bool {
-	_, ok := s.pending[at]
-	return ok
+func (s *stale) addFlow(f conntrack.Flow) {
+	if s.flows == nil {
+		s.flows = map[conntrack.Flow]struct{}{}
+	}
+	s.flows[f] = struct{}{}
 }
+
+func (s *stale) empty() bool { return len(s.flows) == 0 && len(s.pending) == 0 && !s.all }
 
 // begin begins to make the kernel forget the flows of those frontends that go
 // where the ruleset sends nothing, unless that is under way. Call it when the
 // ruleset stands in the kernel: sooner, a flow might come back as it was.
 func (f *staleFlows) begin(ctx context.Context, r *rules.Ruleset, portal []netip.Prefix) {
-	if f.deleteUDP == nil || f.under != nil || len(f.pending) == 0 && !f.all {
+	if f.deleteUDP == nil || f.under != nil || f.empty() {
 		return
 	}
 	under := f.stale
 	f.stale, f.under, f.done = stale{}, &under, make(chan error, 1)
 	go func(done chan<- error) {
 		start := time.Now()
-		n, err := f.deleteUDP(under.matches(r, portal))
-		took := time.Since(start)
-		f.deleted(n, took)
+		err := f.deleteUDP(under.among(r, portal))
+		f.took(start)
 		select { // the next look comes after a pause as long as this one
 		case <-ctx.Done():
-		case <-time.After(took):
+		case <-time.After(time.Since(start)):
 		}
 		done <- err
 	}(f.done)
 }
 
-// matches returns what tells the flows to be deleted from others.
-func (s *stale) matches(r *rules.Ruleset, portal []netip.Prefix) func(to, server netip.AddrPort) bool {
-	return func(to, server netip.AddrPort) bool {
-		at := rules.Frontend{Addr: to.Addr(), Protocol: registry.UDP, Port: to.Port()}
+// among returns which flows are stale where a ruleset stands.
+func (s *stale) among(r *rules.Ruleset, portal []netip.Prefix) conntrack.Stale {
+	is := func(f conntrack.Flow) bool {
+		at := rules.Frontend{Addr: f.To.Addr(), Protocol: registry.UDP, Port: f.To.Port()}
 		resolved := r.Resolve(at)
 		rule, ok := r.Lookup(resolved)
-		pending := s.has(at) || s.has(resolved)
-		orphan := !ok && to != server && contains(portal, to.Addr())
-		return (pending || s.all && (ok || orphan)) && !rule.Sends(server)
+		orphan := !ok && f.To != f.Server && contains(portal, f.To.Addr())
+		return (s.has(f, at, resolved) || s.all && (ok || orphan)) && !rule.Sends(f.Server)
 	}
+	if s.all || len(s.pending) > 0 {
+		return conntrack.Stale{Is: is}
+	}
+	only := slices.DeleteFunc(slices.Collect(maps.Keys(s.flows)), func(f conntrack.Flow) bool { return !is(f) })
+	return conntrack.Stale{Is: is, Only: only}
+}
+
+// has reports whether a flow to one of the frontends is to be looked at.
+func (s *stale) has(f conntrack.Flow, at ...rules.Frontend) bool {
+	if _, ok := s.flows[f]; ok {
+		return true
+	}
+	return slices.ContainsFunc(at, func(at rules.Frontend) bool {
+		_, ok := s.pending[at]
+		return ok
+	})
 }
 
 // end takes in what came on done. After an error all that was to be deleted
@@ -124,6 +162,9 @@ func (f *staleFlows) end(err error) error {
 		f.all = f.all || f.under.all
 		for at := range f.under.pending {
 			f.add(at)
+		}
+		for flow := range f.under.flows {
+			f.addFlow(flow)
 		}
 		err = fmt.Errorf("delete stale flows: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/svcreg/svcreg/proxyd/conntrack"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -188,7 +189,7 @@ func TestNothingWaitsForFlows(t *testing.T) {
 		w.pass(time.Second)
 		looks := 0
 		quick := w.loop.flows.deleteUDP
-		w.loop.flows.deleteUDP = func(stale func(to, server netip.AddrPort) bool) (int, error) {
+		w.loop.flows.deleteUDP = func(stale conntrack.Stale) error {
 			looks++
 			time.Sleep(2 * time.Second)
 			return quick(stale)

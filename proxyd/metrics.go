@@ -17,11 +17,11 @@ const namespace = "proxyd"
 type metrics struct {
 	registry *prometheus.Registry
 
-	syncs, parts               *prometheus.HistogramVec
-	programming                prometheus.Histogram
-	lastSync, refusals, aside  prometheus.Gauge
-	failures, repairs, deleted prometheus.Counter
-	ruleset                    atomic.Pointer[rules.Ruleset]
+	syncs, parts              *prometheus.HistogramVec
+	programming               prometheus.Histogram
+	lastSync, refusals, aside prometheus.Gauge
+	failures, repairs         prometheus.Counter
+	ruleset                   atomic.Pointer[rules.Ruleset]
 }
 
 func newMetrics() *metrics {
@@ -36,9 +36,8 @@ func newMetrics() *metrics {
 		aside:    newGauge("services_set_aside", "Services of which the kernel refused rules."),
 		failures: newCounter("sync_failures_total", "Syncs that failed, or in which the kernel refused rules."),
 		repairs:  newCounter("repairs_total", "Times that others had changed rules of ours and these were carried out anew."),
-		deleted:  newCounter("stale_flows_deleted_total", "Flows that the kernel was made to forget, as they led to nobody any more."),
 	}
-	m.registry.MustRegister(m.syncs, m.parts, m.programming, m.lastSync, m.refusals, m.aside, m.failures, m.repairs, m.deleted,
+	m.registry.MustRegister(m.syncs, m.parts, m.programming, m.lastSync, m.refusals, m.aside, m.failures, m.repairs,
 		&ruleCounter{current: &m.ruleset},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -77,12 +76,6 @@ func (m *metrics) synced(full bool, start time.Time) {
 // took counts a part of a sync.
 func (m *metrics) took(part string, start time.Time) {
 	m.parts.WithLabelValues(part).Observe(time.Since(start).Seconds())
-}
-
-// forgot counts flows that were deleted in some time.
-func (m *metrics) forgot(n int, took time.Duration) {
-	m.deleted.Add(float64(n))
-	m.parts.WithLabelValues("flows").Observe(took.Seconds())
 }
 
 // compiled notes what is to stand in the kernel.
