@@ -60,9 +60,10 @@ type Config struct {
 	// NodeName is this node's name in the registry, NodeZone its zone.
 	NodeName, NodeZone string
 
-	// MinSyncPeriod is how long a change waits for others to go with it.
-	// Five milliseconds join a service and its endpoints, written one after
-	// the other, and are little beside an iptables transaction.
+	// MinSyncPeriod is the least pause between two syncs. Where a sync takes
+	// longer than that, as with iptables, a change waits so long for others to
+	// go with it: two milliseconds join a service and its endpoints, written
+	// one after the other.
 	MinSyncPeriod time.Duration
 	// FullSyncPeriod is about how often everything is compared with the
 	// kernel, whatever changed.

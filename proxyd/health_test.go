@@ -94,9 +94,11 @@ func TestMetrics(t *testing.T) {
 		value("sync_failures_total", 0)
 		w.kernel.failing(func() error { return errors.New("no") })
 		w.write(service("empty", "10.0.0.2", "TCP"))
-		value("changes_pending", 1)
 		w.pass(minPeriod)
 		value("sync_failures_total", 1)
+		w.write(endpoints("first", "10.1.0.2")) // waits for the next attempt
+		w.pass(minPeriod)
+		value("changes_pending", 1)
 		value("rules", 3) // two of portal IPs, one of which refuses
 		last := gaugeValue(t, w.metrics, "proxyd_sync_last_timestamp_seconds")
 		w.kernel.failing(nil)

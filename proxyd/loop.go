@@ -73,9 +73,11 @@ type loop struct {
 	latency *latency
 	memory  memory
 
-	reconcile bool         // the next sync is a full one
-	failures  int          // syncs that failed in a row
-	look      *time.Ticker // stands still while the sentry waits
+	reconcile bool          // the next sync is a full one
+	failures  int           // syncs that failed in a row
+	synced    time.Time     // when the last sync ended
+	took      time.Duration // how long it took
+	look      *time.Ticker  // stands still while the sentry waits
 	nextFull  *time.Timer
 	fullAt    time.Time // when that fires
 }
@@ -107,7 +109,7 @@ func (l *loop) run(ctx context.Context) error {
 			continue
 		case <-l.inbox.wake:
 			if due == nil {
-				due = time.After(l.min)
+				due = time.After(l.wait())
 			}
 			continue
 		case <-l.nextFull.C:
@@ -149,10 +151,21 @@ func (l *loop) forget(ctx context.Context) {
 	}
 }
 
+// wait returns how long a change waits for others to go with it. Where syncs
+// take less than the pause between them it waits for nothing but that pause.
+func (l *loop) wait() time.Duration {
+	if l.took < l.min {
+		return l.min - time.Since(l.synced)
+	}
+	return l.min
+}
+
 // attempt syncs once. It returns what brings the next attempt: after a failure
 // a pause that grows, else nil, for the next change.
 func (l *loop) attempt(ctx context.Context) <-chan time.Time {
+	start := time.Now()
 	err := l.sync(ctx)
+	l.synced, l.took = time.Now(), time.Since(start)
 	if err == nil || ctx.Err() != nil {
 		l.failures = 0
 		return nil

@@ -64,25 +64,46 @@ func TestEmptyRegistryIsSynced(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.write()
 		w.pass(minPeriod)
-		w.want("an empty registry", syncCall{minPeriod, true, ""})
+		w.want("an empty registry", syncCall{0, true, ""})
 	})
 }
 
+// burst writes twenty times within the period, and returns when that began.
+func (w *world) burst() time.Duration {
+	start := w.now()
+	for i := range 20 {
+		name := fmt.Sprint("s", i%2)
+		w.write(service(name, fmt.Sprint("10.0.1.", i%2), "TCP"), endpoints(name, fmt.Sprint("10.1.0.", i)))
+		w.pass(minPeriod / 25)
+	}
+	w.pass(time.Second)
+	return start
+}
+
+// Where syncs take long, a change waits for others.
 func TestChangesAreJoined(t *testing.T) {
 	inWorld(t, func(w *world) {
+		w.kernel.each = minPeriod
 		w.began()
+		w.write(endpoints("first", "10.1.0.2"))
 		w.pass(time.Second)
-		start := w.now()
-		for i := range 20 {
-			name := fmt.Sprint("s", i%2)
-			w.write(service(name, fmt.Sprint("10.0.1.", i%2), "TCP"), endpoints(name, fmt.Sprint("10.1.0.", i)))
-			w.pass(minPeriod / 25)
-		}
-		w.pass(time.Second)
+		w.kernel.took()
+		start := w.burst()
 		w.want("20 writes within the period", syncCall{start + minPeriod, false, "10.0.1.0:80/TCP 10.0.1.1:80/TCP"})
 		if rule, _ := w.kernel.rules.Lookup(frontend("10.0.1.1:80")); len(rule.Backends) != 1 || rule.Backends[0].String() != "10.1.0.19:8080" {
 			t.Errorf("backends %v, want those of the last write", rule.Backends)
 		}
+	})
+}
+
+// Where they are quick, it waits for nothing but a pause since the last sync.
+func TestQuickSyncsHaveAPause(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.began()
+		w.pass(time.Second)
+		start := w.burst()
+		w.want("20 writes within the period",
+			syncCall{start, false, "10.0.1.0:80/TCP"}, syncCall{start + minPeriod, false, "10.0.1.0:80/TCP 10.0.1.1:80/TCP"})
 	})
 }
 
@@ -99,7 +120,7 @@ func TestOnlyWhatDiffersIsSynced(t *testing.T) {
 		}
 		w.write(gone(registry.KindService, "first"))
 		w.pass(time.Second)
-		w.want("a deleted service", syncCall{start + time.Second + minPeriod, false, "10.0.0.1:80/TCP"})
+		w.want("a deleted service", syncCall{start + time.Second, false, "10.0.0.1:80/TCP"})
 	})
 }
 
@@ -112,7 +133,7 @@ func TestPortalNetworksBringAFullSync(t *testing.T) {
 			Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")},
 		}))
 		w.pass(minPeriod)
-		w.want("a portal network", syncCall{start + minPeriod, true, ""})
+		w.want("a portal network", syncCall{start, true, ""})
 		if got := fmt.Sprint(w.kernel.portal); got != "[10.0.0.0/16]" {
 			t.Errorf("portal networks %s", got)
 		}
@@ -125,9 +146,9 @@ func TestErrorsBringFullSyncsWithGrowingPauses(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.began()
 		w.kernel.failing(func() error { return errors.New("xtables lock") })
+		last, pause := w.now(), firstPause
 		w.write(endpoints("first", "10.1.0.2"))
 		w.pass(minPeriod)
-		last, pause := w.now(), firstPause
 		w.want("the change", syncCall{last, false, "10.0.0.1:80/TCP"})
 		for range 10 {
 			w.write(endpoints("first", "10.1.0.3"))
@@ -151,7 +172,7 @@ func TestErrorsBringFullSyncsWithGrowingPauses(t *testing.T) {
 		start := w.now()
 		w.write(endpoints("first", "10.1.0.4"))
 		w.pass(minPeriod)
-		w.want("a change afterwards", syncCall{start + minPeriod, false, "10.0.0.1:80/TCP"})
+		w.want("a change afterwards", syncCall{start, false, "10.0.0.1:80/TCP"})
 	})
 }
 
@@ -163,13 +184,13 @@ func TestRejectedRulesHoldNobodyUp(t *testing.T) {
 		w.kernel.failing(func() error { return fmt.Errorf("sync: %w", rejected) })
 		w.write(service("first", "10.0.0.1", "TCP"))
 		w.pass(minPeriod)
-		w.want("the first", syncCall{minPeriod, true, ""})
+		w.want("the first", syncCall{0, true, ""})
 		if !w.told.ready.Load() || w.waitingFor() != 0 {
 			t.Errorf("ready %v, waiting %v; want what stands to count", w.told.ready.Load(), w.waitingFor())
 		}
 		w.write(endpoints("first", "10.1.0.1"))
 		w.pass(minPeriod)
-		w.want("a change", syncCall{2 * minPeriod, false, "10.0.0.1:80/TCP"})
+		w.want("a change", syncCall{minPeriod, false, "10.0.0.1:80/TCP"})
 		w.kernel.failing(nil)
 		w.pass(maxPause + maxPause/10)
 		if calls := w.kernel.took(); len(calls) != 1 || !calls[0].Full {
