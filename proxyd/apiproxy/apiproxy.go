@@ -87,8 +87,9 @@ type Config struct {
 
 // Proxy serves the proxy path. See the package.
 type Proxy struct {
-	Config
+	config   Config
 	dialer   *dialer
+	routes   routes
 	failures failures
 	reverse  *httputil.ReverseProxy
 }
@@ -102,18 +103,25 @@ func New(c Config) *Proxy {
 	}
 	c.DialTimeout = cmp.Or(c.DialTimeout, DefaultDialTimeout)
 	c.Audit = cmp.Or(c.Audit, slog.Default())
-	p := &Proxy{Config: c, dialer: newDialer(&c)}
+	p := &Proxy{config: c, dialer: newDialer(&c)}
 	p.reverse = p.newReverse()
 	return p
 }
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && (len(r.TransferEncoding) > 0 || r.ProtoMinor == 0) {
+		// net/http doesn't say whether there was a Content-Length beside the
+		// chunks, or HTTP/1.0 had chunks. Whoever takes the end of such a
+		// request to be elsewhere must not have the rest of it answered here
+		// (RFC 9112, 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	raw := rawPath(r)
 	to, ok, err := parsePath(raw, r.URL.RawQuery)
 	switch {
-	case !ok && p.Other != nil:
-		p.Other.ServeHTTP(w, r)
+	case !ok && p.config.Other != nil:
+		p.config.Other.ServeHTTP(w, r)
 	case !ok:
 		errNoPath.write(w)
 	default:
@@ -133,18 +141,18 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
 		return errMethod // one is for other proxies, the other shows a client what others may not see
 	}
-	if p.May != nil && !p.May(r, x.path.to) {
+	if p.config.May != nil && !p.config.May(r, x.path.to) {
 		return forbidden(x.path.to)
 	}
 	if x.rest == "" && !x.redirect && x.upgrade == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		x.redirectTo(http.StatusMovedPermanently, x.prefix+"/", r)
 		return nil
 	}
-	snapshot, err := p.Source.Snapshot(r.Context(), x.path.to)
+	snapshot, err := p.config.Source.Snapshot(r.Context(), x.path.to)
 	if err != nil {
 		return unavailable("%v", err)
 	}
-	if x.targets, err = targets(snapshot, x.path); err != nil {
+	if x.targets, err = p.routes.find(snapshot, x.path); err != nil {
 		return err
 	}
 	if x.redirect {
@@ -163,11 +171,11 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 // be sent to.
 func (p *Proxy) redirect(x *exchange, r *http.Request) error {
 	for _, to := range p.failures.order(x.targets, time.Now()) {
-		if at, err := netip.ParseAddrPort(to.address()); err == nil && !p.dialer.may(at) {
+		if at, err := netip.ParseAddrPort(to.address); err == nil && !p.dialer.may(at) {
 			continue
 		}
 		x.target = to
-		x.redirectTo(http.StatusTemporaryRedirect, to.scheme+"://"+to.address()+x.rest, r)
+		x.redirectTo(http.StatusTemporaryRedirect, to.scheme+"://"+to.address+x.rest, r)
 		return nil
 	}
 	return errAddress

@@ -32,13 +32,13 @@ func (p *Proxy) audit(r *http.Request, x *exchange) {
 		slog.Int64("bytes", x.bytes),
 		slog.Duration("took", time.Since(x.start)),
 	}
-	if x.target.host != "" {
-		attrs = append(attrs, slog.String("endpoint", x.target.address()), slog.Int("tries", x.tries))
+	if x.target.address != "" {
+		attrs = append(attrs, slog.String("endpoint", x.target.address), slog.Int("tries", x.tries))
 	}
 	if x.err != nil {
 		attrs = append(attrs, slog.Any("err", x.err))
 	}
-	p.Audit.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelInfo, "proxied", attrs...)
+	p.config.Audit.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelInfo, "proxied", attrs...)
 }
 
 // failed is the ReverseProxy's way to say that there is no response.

@@ -35,6 +35,7 @@ func newDialer(c *Config) *dialer {
 	if d.tls == nil {
 		d.tls = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
+	d.tls.NextProtos = nil // requests go on as HTTP/1.1
 	d.Timeout = c.DialTimeout
 	d.Control = d.control
 	return d
@@ -107,10 +108,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 // tlsAddress is the address of an https target as the transport knows it: with
 // the name of whom the certificate is to speak for, so that a connection that
 // was opened for one service never serves another at the same address.
-func tlsAddress(t target) string {
-	t.host += "/" + t.name
-	return t.address()
-}
+func tlsAddress(host, port, name string) string { return net.JoinHostPort(host+"/"+name, port) }
 
 // splitTLSAddress undoes tlsAddress.
 func splitTLSAddress(s string) (address, name string, err error) {

@@ -9,28 +9,30 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
 
 func TestMay(t *testing.T) {
-	own := netip.MustParseAddrPort("10.0.0.1:2379")
+	own := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:2379"), netip.MustParseAddrPort("[fd00::1]:2379")}
 	c := &Config{
 		AllowAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.8/29"), netip.MustParsePrefix("fe80::/64")},
-		OwnAddress:     func(at netip.AddrPort) bool { return at == own },
+		OwnAddress:     func(at netip.AddrPort) bool { return slices.Contains(own, at) },
 	}
 	d := newDialer(c)
 	for at, want := range map[string]bool{
+		"": false, "10.0.0.1": false, "localhost:80": false, // no socket addresses
 		"10.0.0.1:80": true, "192.0.2.1:80": true, "[fd00::1]:80": true, "[2001:db8::1]:80": true, "[64:ff9b::c000:201]:80": true,
 		"127.0.0.1:80": false, "127.255.0.1:80": false, "[::1]:80": false, "[::ffff:127.0.0.1]:80": false, "[::127.0.0.1]:80": false,
 		"[64:ff9b::7f00:1]:80": false, "[64:ff9b::a9fe:a9fe]:80": false,
 		"169.254.169.254:80": false, "[fe81::1]:80": false, "[fe81::1%eth0]:80": false, "[::ffff:169.254.1.1]:80": false,
 		"224.0.0.1:80": false, "239.1.1.1:80": false, "[ff02::1]:80": false, "255.255.255.255:80": false,
 		"0.0.0.0:80": false, "0.1.2.3:80": false, "[::]:80": false, "[::ffff:0.0.0.0]:80": false,
-		"10.0.0.1:2379": false, "[::ffff:10.0.0.1]:2379": false, "[64:ff9b::a00:1]:2379": false,
+		"10.0.0.1:2379": false, "[fd00::1]:2379": false, "[fd00::1%eth0]:2379": false, "[::ffff:10.0.0.1]:2379": false, "[64:ff9b::a00:1]:2379": false,
 		"127.0.0.9:80": true, "[::ffff:127.0.0.9]:80": true, "[fe80::1%eth0]:80": true,
 	} {
-		if got := d.may(netip.MustParseAddrPort(at)); got != want {
+		if got := d.control("tcp", at, nil) == nil; got != want {
 			t.Errorf("%s: %v", at, got)
 		}
 	}
@@ -67,6 +69,17 @@ func TestAddressNotAllowed(t *testing.T) {
 	h = newProxy(t, serviceOf(at), none, func(c *Config) { c.AllowAddresses = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} })
 	if res, _ := h.get(t, "/"); res.StatusCode != http.StatusOK || !asked {
 		t.Errorf("allowed, but %s", res.Status)
+	}
+}
+
+// Clients are sent to no address that isn't dialled, if there is another.
+func TestRedirectAvoids(t *testing.T) {
+	h := newProxy(t, serviceOf("127.0.0.1:80", "10.0.0.1:80", "169.254.169.254:80"), func(c *Config) { c.AllowAddresses = nil })
+	for range 20 {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/api/v1/redirect/namespaces/ns/services/web", nil)
+		if res, _ := h.do(t, r); res.Header.Get("Location") != "http://10.0.0.1:80" {
+			t.Fatalf("%s to %q", res.Status, res.Header.Get("Location"))
+		}
 	}
 }
 

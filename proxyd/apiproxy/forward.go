@@ -18,7 +18,7 @@ func (p *Proxy) newReverse() *httputil.ReverseProxy {
 		Transport:      p.newTransport(),
 		BufferPool:     &buffers{},
 		// What it has to say comes in the audit line, too.
-		ErrorLog: slog.NewLogLogger(p.Audit.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(p.config.Audit.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -30,14 +30,14 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	setPath(r, x.rest)
 	r.SetXForwarded()
 	r.Out.Header.Set("X-Forwarded-Uri", x.raw)
-	if !p.PassAuthorization {
+	if !p.config.PassAuthorization {
 		r.Out.Header.Del("Authorization")
 	}
-	if !p.KeepLinks {
+	if !p.config.KeepLinks {
 		limitEncodings(r.Out.Header)
 	}
 	if r.Out.Body != nil {
-		r.Out.Body = newUpload(r, p.PassAuthorization)
+		r.Out.Body = newUpload(r, p.config.PassAuthorization)
 	}
 }
 
@@ -59,14 +59,14 @@ func (p *Proxy) modify(r *http.Response) error {
 	if r.StatusCode == http.StatusSwitchingProtocols {
 		return x.switching(r)
 	}
-	l := links{prefix: x.prefix, hosts: []string{x.target.address(), r.Request.Host}, scheme: x.target.scheme}
+	l := links{prefix: x.prefix, hosts: []string{x.target.address, r.Request.Host}, scheme: x.target.scheme}
 	if location := r.Header.Get("Location"); location != "" {
 		r.Header.Set("Location", l.rewrite(location))
 	}
 	for _, h := range corsHeaders {
 		r.Header.Del(h)
 	}
-	if !p.KeepLinks {
+	if !p.config.KeepLinks {
 		l.rewritePage(r)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -160,6 +161,25 @@ func TestPages(t *testing.T) {
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodHead, h.URL+servicePath+"/?type=text/html", nil)
 	if res, _ := h.do(t, r); res.Header.Get("Content-Length") != "" {
 		t.Errorf("HEAD tells the length that the page had: %s", res.Header.Get("Content-Length"))
+	}
+}
+
+// A part of a page is as it was; a page that was rewritten has another tag.
+func TestPartOfPage(t *testing.T) {
+	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Etag", r.URL.Query().Get("tag"))
+		w.Header().Set("Content-Type", "text/html")
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(`<a href="/x">`))
+	})
+	for _, tc := range []struct{ ranged, tag, body, wantTag string }{
+		{"bytes=0-99", `"a"`, `<a href="/x">`, `"a"`},
+		{"", `"a"`, `<a href="` + servicePath + `/x">`, `W/"a"`},
+		{"", `W/"a"`, `<a href="` + servicePath + `/x">`, `W/"a"`},
+	} {
+		res, body := h.get(t, "/?tag="+url.QueryEscape(tc.tag), "Range", tc.ranged)
+		if body != tc.body || res.Header.Get("Etag") != tc.wantTag {
+			t.Errorf("%s: %q, tag %s", res.Status, body, res.Header.Get("Etag"))
+		}
 	}
 }
 

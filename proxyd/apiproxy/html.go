@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"golang.org/x/net/html"
 )
@@ -29,7 +30,7 @@ const maxToken = 1 << 20
 // an HTML page whose encoding is known.
 func (l links) rewritePage(r *http.Response) {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	coding, known := codings[r.Header.Get("Content-Encoding")]
+	coding, known := codings[strings.ToLower(r.Header.Get("Content-Encoding"))]
 	if media != "text/html" || !known || r.StatusCode == http.StatusPartialContent {
 		return
 	}
@@ -37,10 +38,16 @@ func (l links) rewritePage(r *http.Response) {
 	for _, h := range []string{"Content-Length", "Content-Md5", "Digest", "Content-Digest", "Accept-Ranges"} {
 		r.Header.Del(h) // of the page as it was
 	}
+	if tag := r.Header.Get("Etag"); strings.HasPrefix(tag, `"`) {
+		r.Header.Set("Etag", "W/"+tag) // it means the same, but has other bytes (RFC 9110, 8.8.1)
+	}
 	if r.Body != nil && r.Body != http.NoBody && r.Request.Method != http.MethodHead {
 		r.Body = newPage(r.Body, coding, l)
 	}
 }
+
+// errPage ends a page that takes the tokenizer or a decoder out of its step.
+var errPage = errors.New("the page can't be read")
 
 // page is the body of a response while its links are rewritten.
 type page struct {
@@ -54,7 +61,12 @@ func newPage(from io.ReadCloser, c coding, l links) *page {
 	p := &page{r, from, make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		_ = w.CloseWithError(l.copyPage(w, from, c)) // the pipe's is always nil
+		err := errPage
+		defer func() {
+			_ = recover()             // as net/http does: a page must not end the process
+			_ = w.CloseWithError(err) // always nil
+		}()
+		err = l.copyPage(w, from, c)
 	}()
 	return p
 }

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -133,6 +134,16 @@ func TestPageClosedEarly(t *testing.T) {
 	if _, err := io.WriteString(to, "x"); err == nil {
 		t.Error("the endpoint's body is still read")
 	}
+}
+
+// A page that makes the code panic ends, and nothing else does.
+func TestPagePanic(t *testing.T) {
+	from, _ := io.Pipe()
+	p := newPage(from, coding{encode: identity.encode, decode: func(io.Reader) (io.Reader, error) { panic("bad page") }}, testLinks)
+	if _, err := io.ReadAll(p); !errors.Is(err, errPage) {
+		t.Error(err)
+	}
+	p.Close()
 }
 
 func TestLimitEncodings(t *testing.T) {

@@ -2,7 +2,6 @@ package apiproxy
 
 import (
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 )
@@ -42,29 +41,42 @@ func (f *failures) add(address string, now time.Time) {
 	}
 }
 
-// order puts the targets into the order in which to try them: at random, those
-// that just failed after those that didn't, and those that serve only where
-// nobody else does last. It returns the first maxTries.
+// order returns the targets that a request is offered to, in this order: at
+// random, those that just failed after those that didn't, and those that serve
+// only where nobody else does last. There are at most maxTries.
 func (f *failures) order(targets []target, now time.Time) []target {
-	//nolint:gosec // it spreads load, and keeps no secret
-	rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
-	if len(targets) > 1 {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		slices.SortStableFunc(targets, func(a, b target) int { return f.rank(a, now) - f.rank(b, now) })
+	if len(targets) == 1 {
+		return targets
 	}
-	return targets[:min(len(targets), maxTries)]
+	order := make([]target, 0, min(len(targets), maxTries))
+	shuffled := rand.Perm(len(targets)) //nolint:gosec // it spreads load, and keeps no secret
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for rank := range lastRank + 1 {
+		for _, i := range shuffled {
+			if len(order) == maxTries {
+				return order
+			}
+			if f.rank(&targets[i], now) == rank {
+				order = append(order, targets[i])
+			}
+		}
+	}
+	return order
 }
 
+// lastRank is that of a target that is going, and failed.
+const lastRank = 3
+
 // rank is lower for a target that is to be tried earlier.
-func (f *failures) rank(t target, now time.Time) (rank int) {
+func (f *failures) rank(t *target, now time.Time) (rank int) {
 	if t.last {
 		rank += 2
 	}
 	if len(f.at) == 0 {
 		return rank
 	}
-	if at, failed := f.at[t.address()]; failed && now.Sub(at) < avoidFor {
+	if at, failed := f.at[t.address]; failed && now.Sub(at) < avoidFor {
 		rank++
 	}
 	return rank

@@ -1,6 +1,8 @@
 package apiproxy
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Where an endpoint can't be dialled the next one gets the request, whole.
@@ -76,6 +79,31 @@ func TestNotTwice(t *testing.T) {
 		r, _ := http.NewRequestWithContext(t.Context(), method, h.URL+servicePath+"/", body)
 		if res, body := h.do(t, r); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "error trying to reach service: ") || asked.Load() != 1 {
 			t.Errorf("%s: %s %s, after %d connections", method, res.Status, body, asked.Load())
+		}
+	}
+}
+
+// roundTripper is a function that is an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Once something of a body has been read no other endpoint is offered it, even
+// if the dial failed.
+func TestBodyBegun(t *testing.T) {
+	for _, read := range []int64{0, 1} {
+		asked := 0
+		f := transport{failures: &failures{}, now: time.Now, next: roundTripper(func(r *http.Request) (*http.Response, error) {
+			asked++
+			io.CopyN(io.Discard, r.Body, read)
+			r.Body.Close()
+			return nil, dialError{errors.New("refused")}
+		})}
+		x := &exchange{targets: []target{{address: "a"}, {address: "b"}, {address: "c"}}}
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("hello"))
+		_, err := f.RoundTrip(r.WithContext(context.WithValue(t.Context(), exchangeKey{}, x)))
+		if want := 3 - 2*int(read); asked != want || err == nil || err.Error() != "refused" {
+			t.Errorf("after %d bytes: %d were asked, want %d; %v", read, asked, want, err)
 		}
 	}
 }

@@ -46,6 +46,11 @@ func TestSmuggling(t *testing.T) {
 		{"tab in the path", "GET " + servicePath + "/x\ty HTTP/1.1\r\nHost: h\r\n\r\n", "400", nil},
 		{"CR LF, escaped", "GET " + servicePath + "/x%0d%0aX-A:%20b HTTP/1.1\r\nHost: h\r\n\r\n", "200", []string{"GET /x%0d%0aX-A:%20b 0 [] "}},
 		{"CR LF in a query, escaped", "GET " + servicePath + "/x?%0d%0aX-A:%20b HTTP/1.1\r\nHost: h\r\n\r\n", "200", []string{"GET /x?%0d%0aX-A:%20b 0 [] "}},
+		{"a folded value", line + "X-A: a\r\n Transfer-Encoding: chunked\r\n\r\n", "200", []string{"POST /x 0 [] "}},
+		{"a folded encoding", line + "Content-Length: 2\r\nTransfer-Encoding:\r\n chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", "200", []string{"POST /x -1 [chunked] hi"}},
+		{"a folded request line", "GET " + servicePath + "/x HTTP/1.1\r\n Host: h\r\nHost: h\r\n\r\n", "400", nil},
+		{"CR LF in the path", "GET " + servicePath + "/x\r\ny HTTP/1.1\r\nHost: h\r\n\r\n", "400", nil},
+		{"LF in the path", "GET " + servicePath + "/x\ny HTTP/1.1\r\nHost: h\r\n\r\n", "400", nil},
 		{"a body that isn't announced is the next request", line + "\r\nGET " + servicePath + "/next HTTP/1.1\r\nHost: h\r\n\r\n", "200",
 			[]string{"POST /x 0 [] ", "GET /next 0 [] "}},
 	} {
@@ -68,6 +73,29 @@ func TestSmuggling(t *testing.T) {
 				t.Errorf("the endpoint got %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// Where a request may have an end for others that it hasn't for net/http, what
+// comes after it on the connection isn't read.
+func TestSmuggledBehind(t *testing.T) {
+	var served atomic.Int32
+	h := newHarness(t, func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		served.Add(1)
+	})
+	const behind = "GET " + servicePath + "/evil HTTP/1.1\r\nHost: h\r\n\r\n"
+	for name, request := range map[string]string{
+		"both lengths":           "POST " + servicePath + "/x HTTP/1.1\r\nHost: h\r\nContent-Length: 200\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"both, for the registry": "POST /version HTTP/1.1\r\nHost: h\r\nContent-Length: 200\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"chunks of HTTP/1.0":     "GET " + servicePath + "/x HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+	} {
+		served.Store(0)
+		_, r := h.raw(t, request+behind)
+		answer, err := io.ReadAll(r)
+		if n := strings.Count(string(answer), "HTTP/1."); n != 1 || err != nil || served.Load() > 1 {
+			t.Errorf("%s: %d answers, %d requests served, %v", name, n, served.Load(), err)
+		}
 	}
 }
 

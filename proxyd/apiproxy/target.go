@@ -15,19 +15,28 @@ const kubeletPort = 10250
 // target is one place where a request can go.
 type target struct {
 	scheme string // http or https
-	// host is an IP address or, of endpoints that were given so, a DNS name.
-	host string
-	port uint16
-	// name is whom the certificate of an https target must speak for.
-	name string
-	// named says that host is a DNS name.
+	// address is where to dial, such as "10.0.0.1:8080": an IP address or, of
+	// endpoints that were given so, a DNS name.
+	address string
+	// key is the address as the transport knows it; see tlsAddress.
+	key string
+	// named says that the address begins with a DNS name.
 	named bool
 	// last says that the target serves only where no other does.
 	last bool
 }
 
-// address is where to dial, such as "10.0.0.1:8080".
-func (t target) address() string { return net.JoinHostPort(t.host, strconv.Itoa(int(t.port))) }
+// newTarget returns a target. The name is whom its certificate must speak for
+// if the scheme is https.
+func newTarget(scheme, host string, port uint16, name string) target {
+	number := strconv.Itoa(int(port))
+	t := target{scheme: scheme, address: net.JoinHostPort(host, number)}
+	t.key = t.address
+	if scheme == "https" {
+		t.key = tlsAddress(host, number, name)
+	}
+	return t
+}
 
 // targets returns where a request for p can go: at least one place, in no
 // meaningful order, or an error that says why there is none.
@@ -90,17 +99,17 @@ func servicePort(e *registry.Entry, p path) (registry.Port, bool, error) {
 // only because they have not gone yet.
 func endpointTargets(e *registry.Entry, port registry.Port, p path) []target {
 	var found []target
+	scheme, name := schemeOf(p), p.to.Name+"."+p.to.Namespace+".svc"
 	for _, b := range e.Backends(port) {
-		ready := e.Serves(b.Endpoint)
-		if !ready && (!b.Terminating || !b.Serving) {
+		if !e.Serves(b.Endpoint) && (!b.Terminating || !b.Serving) {
 			continue
 		}
-		t := target{scheme: schemeOf(p), port: b.Port, last: b.Terminating}
+		t := newTarget(scheme, b.Host, b.Port, b.Host)
+		t.named = true
 		if b.Addr.IsValid() {
-			t.host, t.name = b.Addr.String(), p.to.Name+"."+p.to.Namespace+".svc"
-		} else {
-			t.host, t.name, t.named = b.Host, b.Host, true
+			t = newTarget(scheme, b.Addr.String(), b.Port, name)
 		}
+		t.last = b.Terminating
 		found = append(found, t)
 	}
 	return found
@@ -119,7 +128,7 @@ func podTargets(s *registry.Snapshot, p path) ([]target, error) {
 		return nil, err
 	}
 	host := pod.IPs[0].String()
-	return []target{{scheme: schemeOf(p), host: host, port: port, name: host}}, nil
+	return []target{newTarget(schemeOf(p), host, port, host)}, nil
 }
 
 // podPort returns the port that is asked for, by number or by name; or else
@@ -150,15 +159,14 @@ func nodeTargets(s *registry.Snapshot, p path) ([]target, error) {
 		return nil, unavailable("no address available for node %q", p.to.Name)
 	}
 	host := node.IPs[0].String()
-	t := target{scheme: cmp.Or(p.scheme, "https"), host: host, port: kubeletPort, name: host}
-	if p.port != "" {
-		n, err := strconv.ParseUint(p.port, 10, 16)
-		if err != nil || n == 0 {
-			return nil, badRequest("invalid node request %q", p.id)
-		}
-		t.scheme, t.port = schemeOf(p), uint16(n)
+	if p.port == "" {
+		return []target{newTarget(cmp.Or(p.scheme, "https"), host, kubeletPort, host)}, nil
 	}
-	return []target{t}, nil
+	port, err := strconv.ParseUint(p.port, 10, 16)
+	if err != nil || port == 0 {
+		return nil, badRequest("invalid node request %q", p.id)
+	}
+	return []target{newTarget(schemeOf(p), host, uint16(port), host)}, nil
 }
 
 func schemeOf(p path) string { return cmp.Or(p.scheme, "http") }

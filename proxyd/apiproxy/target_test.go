@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,21 +63,21 @@ func TestTargets(t *testing.T) {
 		name, object string
 		want         []string
 	}{
-		{"by name", services + "web:http", []string{"http://10.0.0.1:8080 web.ns.svc", "http://[fd00::1]:8080 web.ns.svc"}},
-		{"by number", services + "web:443", []string{"http://10.0.0.1:8443 web.ns.svc", "http://[fd00::1]:8443 web.ns.svc"}},
+		{"by name", services + "web:http", []string{"http://10.0.0.1:8080", "http://[fd00::1]:8080"}},
+		{"by number", services + "web:443", []string{"http://10.0.0.1:8443", "http://[fd00::1]:8443"}},
 		{"https", services + "https:web:tls", []string{"https://10.0.0.1:8443 web.ns.svc", "https://[fd00::1]:8443 web.ns.svc"}},
-		{"the only port", services + "only", []string{"http://10.0.0.2:8080 only.ns.svc"}},
+		{"the only port", services + "only", []string{"http://10.0.0.2:8080"}},
 		{"the only port, over https", services + "https:only:", []string{"https://10.0.0.2:8080 only.ns.svc"}},
-		{"the unnamed port, of no pod", services + "unnamed", []string{"http://192.0.2.7:8080 unnamed.ns.svc"}},
-		{"a port that endpoints have alone", services + "bare:admin", []string{"http://10.0.0.3:9000 bare.ns.svc"}},
-		{"terminating", services + "going", []string{"http://10.0.0.4:8080 going.ns.svc", "http://10.0.0.5:8080 going.ns.svc last"}},
-		{"given by name", services + "outside", []string{"http://www.example.org:8080 www.example.org named"}},
-		{"pod", pods + "p", []string{"http://10.0.1.1:8080 10.0.1.1"}},
-		{"pod by port", pods + "p:81", []string{"http://10.0.1.1:81 10.0.1.1"}},
+		{"the unnamed port, of no pod", services + "unnamed", []string{"http://192.0.2.7:8080"}},
+		{"a port that endpoints have alone", services + "bare:admin", []string{"http://10.0.0.3:9000"}},
+		{"terminating", services + "going", []string{"http://10.0.0.4:8080", "http://10.0.0.5:8080 last"}},
+		{"given by name", services + "outside", []string{"http://www.example.org:8080 named"}},
+		{"pod", pods + "p", []string{"http://10.0.1.1:8080"}},
+		{"pod by port", pods + "p:81", []string{"http://10.0.1.1:81"}},
 		{"pod by port's name", pods + "https:p:admin", []string{"https://10.0.1.1:9000 10.0.1.1"}},
-		{"pod without ports", pods + "portless", []string{"http://10.0.1.2:80 10.0.1.2"}},
+		{"pod without ports", pods + "portless", []string{"http://10.0.1.2:80"}},
 		{"node", nodes + "n", []string{"https://10.0.2.1:10250 10.0.2.1"}},
-		{"node by port", nodes + "n:9100", []string{"http://10.0.2.1:9100 10.0.2.1"}},
+		{"node by port", nodes + "n:9100", []string{"http://10.0.2.1:9100"}},
 
 		{"several ports, none chosen", services + "web", []string{`503 no endpoints available for service "web"`}},
 		{"no such number", services + "web:81", []string{`503 no service port 81 found for service "web"`}},
@@ -113,12 +114,17 @@ func targetsOf(t *testing.T, s *registry.Snapshot, object string) []string {
 		return []string{fmt.Sprintf("%d %s", status.code, status.message)}
 	}
 	var text []string
-	for _, t := range found {
-		line := fmt.Sprintf("%s://%s %s", t.scheme, t.address(), t.name)
-		if t.named {
+	for _, to := range found {
+		line := to.scheme + "://" + to.address
+		if dialled, name, err := splitTLSAddress(to.key); err != nil || dialled != to.address {
+			t.Errorf("%+v: dialled at %s, %v", to, dialled, err)
+		} else if name != "" {
+			line += " " + name
+		}
+		if to.named {
 			line += " named"
 		}
-		if t.last {
+		if to.last {
 			line += " last"
 		}
 		text = append(text, line)
@@ -129,21 +135,21 @@ func targetsOf(t *testing.T, s *registry.Snapshot, object string) []string {
 
 func TestOrder(t *testing.T) {
 	now := time.Unix(1000, 0)
-	make := func(n int) (targets []target) {
+	some := func(n int) (targets []target) {
 		for i := range n {
-			targets = append(targets, target{host: "10.0.0.1", port: uint16(i)})
+			targets = append(targets, target{address: strconv.Itoa(i)})
 		}
 		return targets
 	}
 	t.Run("at random", func(t *testing.T) {
 		var f failures
-		first := map[uint16]int{}
+		first := map[string]int{}
 		for range 600 {
-			first[f.order(make(3), now)[0].port]++
+			first[f.order(some(3), now)[0].address]++
 		}
-		for port, n := range first {
+		for name, n := range first {
 			if n < 100 {
-				t.Errorf("port %d came first %d times of 600", port, n)
+				t.Errorf("target %s came first %d times of 600", name, n)
 			}
 		}
 		if len(first) != 3 {
@@ -152,32 +158,32 @@ func TestOrder(t *testing.T) {
 	})
 	t.Run("failed ones are avoided for a moment", func(t *testing.T) {
 		var f failures
-		f.add("10.0.0.1:0", now)
-		later := map[uint16]bool{}
+		f.add("0", now)
+		later := map[string]bool{}
 		for range 100 {
-			if got := f.order(make(2), now.Add(avoidFor-1)); got[0].port != 1 || got[1].port != 0 {
+			if got := f.order(some(2), now.Add(avoidFor-1)); got[0].address != "1" || got[1].address != "0" {
 				t.Fatalf("order %v", got)
 			}
-			later[f.order(make(2), now.Add(avoidFor))[0].port] = true
+			later[f.order(some(2), now.Add(avoidFor))[0].address] = true
 		}
-		if !later[0] {
+		if !later["0"] {
 			t.Error("still avoided after the moment")
 		}
 	})
 	t.Run("terminating ones come last, after failed ones", func(t *testing.T) {
 		var f failures
-		f.add("10.0.0.1:0", now)
+		f.add("0", now)
 		for range 100 {
-			targets := make(2)
+			targets := some(2)
 			targets[1].last = true
-			if got := f.order(targets, now); got[0].port != 0 {
+			if got := f.order(targets, now); got[0].address != "0" {
 				t.Fatalf("order %v", got)
 			}
 		}
 	})
 	t.Run("no more than a few", func(t *testing.T) {
 		var f failures
-		if got := f.order(make(100), now); len(got) != maxTries {
+		if got := f.order(some(100), now); len(got) != maxTries {
 			t.Errorf("%d targets", len(got))
 		}
 	})

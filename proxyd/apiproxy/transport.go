@@ -25,7 +25,7 @@ func (p *Proxy) newTransport() *transport {
 			MaxIdleConns:          4096,
 			MaxIdleConnsPerHost:   256,
 			IdleConnTimeout:       90 * time.Second,
-			ResponseHeaderTimeout: p.ResponseTimeout,
+			ResponseHeaderTimeout: p.config.ResponseTimeout,
 			ExpectContinueTimeout: time.Second,
 			ReadBufferSize:        16 << 10,
 			WriteBufferSize:       16 << 10,
@@ -55,7 +55,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			failed = cmp.Or(failed, err)
 		} else {
 			failed = err
-			t.failures.add(to.address(), t.now())
+			t.failures.add(to.address, t.now())
 		}
 		if body.begun.Load() {
 			break
@@ -68,12 +68,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func addressed(r *http.Request, to target, body *unread) *http.Request {
 	out := *r
 	u := *r.URL
-	u.Scheme, u.Host = to.scheme, to.address()
+	u.Scheme, u.Host = to.scheme, to.key
 	if to.named {
-		out.Host = u.Host
-	}
-	if to.scheme == "https" {
-		u.Host = tlsAddress(to)
+		out.Host = to.address
 	}
 	out.URL = &u
 	if r.Body != nil && r.Body != http.NoBody {

@@ -2,7 +2,9 @@ package apiproxy
 
 import (
 	"bufio"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -112,5 +114,35 @@ func TestUpgradeRefused(t *testing.T) {
 			default:
 			}
 		})
+	}
+}
+
+// A connection for which no other protocol was asked is never handed over.
+func TestUpgradeUnasked(t *testing.T) {
+	h := newHarness(t, hijack("HTTP/1.1 101 Switching Protocols\r\n\r\nevil\n"))
+	if res, body := h.get(t, "/"); res.StatusCode != http.StatusServiceUnavailable || strings.Contains(body, "evil") {
+		t.Errorf("%s %s", res.Status, body)
+	}
+}
+
+// Much passes through a connection that was handed over, in both directions.
+func TestUpgradeMuch(t *testing.T) {
+	h := newHarness(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		io.Copy(conn, rw)
+	})
+	conn := h.upgraded(t)
+	var sent strings.Builder
+	for i := range 100000 {
+		fmt.Fprintln(&sent, i)
+	}
+	go func() {
+		io.WriteString(conn, sent.String())
+		conn.(*net.TCPConn).CloseWrite()
+	}()
+	if got, err := io.ReadAll(conn); err != nil || string(got) != sent.String() {
+		t.Errorf("%d bytes of %d, %v", len(got), sent.Len(), err)
 	}
 }
