@@ -79,9 +79,9 @@ func (p *Process) Stop() {
 	}
 }
 
-// Kill ends the process at once and waits for it.
+// Kill ends the process at once, with those that it started, and waits for it.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // they may have ended
 	<-p.done
 }
 
@@ -95,24 +95,50 @@ func (p *Process) Err() error {
 	}
 }
 
-// CPU returns the processor time that the process has used.
+// CPU returns the processor time that the process has used, and those that it
+// started and that still run.
 func (p *Process) CPU() (time.Duration, error) {
-	proc, err := procfs.NewProc(p.cmd.Process.Pid)
-	if err != nil {
-		return 0, errors.Join(err, p.Err())
-	}
-	stat, err := proc.Stat()
-	return time.Duration(stat.CPUTime() * float64(time.Second)), errors.Join(err, p.Err())
+	var used float64
+	err := p.each(func(proc procfs.Proc) error {
+		stat, err := proc.Stat()
+		used += stat.CPUTime()
+		return err
+	})
+	return time.Duration(used * float64(time.Second)), err
 }
 
-// RSS returns the memory that the process has resident, in bytes.
+// RSS returns the memory that the process has resident, and those that it
+// started, in bytes.
 func (p *Process) RSS() (int64, error) {
-	proc, err := procfs.NewProc(p.cmd.Process.Pid)
-	if err != nil {
-		return 0, errors.Join(err, p.Err())
+	var resident int64
+	err := p.each(func(proc procfs.Proc) error {
+		status, err := proc.NewStatus()
+		resident += int64(status.VmRSS)
+		return err
+	})
+	return resident, err
+}
+
+// each calls a function for the process and for those that it started, which
+// are of its group.
+func (p *Process) each(do func(procfs.Proc) error) error {
+	if err := p.Err(); err != nil {
+		return err
 	}
-	status, err := proc.NewStatus()
-	return int64(status.VmRSS), errors.Join(err, p.Err())
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return err
+	}
+	for _, proc := range all {
+		group, err := syscall.Getpgid(proc.PID)
+		if err != nil || group != p.cmd.Process.Pid {
+			continue // another's, or it has ended
+		}
+		if err := do(proc); err != nil {
+			return errors.Join(err, p.Err())
+		}
+	}
+	return p.Err()
 }
 
 // tail keeps the end of what a process says.

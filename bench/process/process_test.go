@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -57,5 +58,33 @@ func TestTail(t *testing.T) {
 func TestStartError(t *testing.T) {
 	if _, err := Start(t.Context(), Options{}, "nothing", "/does/not/exist"); err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What a process starts counts as its own, and ends with it.
+func TestChildren(t *testing.T) {
+	usage := func(script string) (int64, time.Duration) {
+		p, err := Start(t.Context(), Options{}, "shell", "sh", "-c", script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Kill()
+		for deadline := time.Now().Add(20 * time.Second); !strings.Contains(p.output.String(), "ready"); {
+			if time.Now().After(deadline) {
+				t.Fatal("never ready")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		rss, rssErr := p.RSS()
+		cpu, cpuErr := p.CPU()
+		if err := errors.Join(rssErr, cpuErr); err != nil {
+			t.Fatal(err)
+		}
+		return rss, cpu
+	}
+	alone, _ := usage("echo ready; exec sleep 60")
+	both, cpu := usage(`sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo ready; exec sleep 60' & wait`)
+	if both < alone+alone/2 || cpu < 10*time.Millisecond {
+		t.Errorf("%d bytes alone, %d with a child that used %v", alone, both, cpu)
 	}
 }
