@@ -65,7 +65,8 @@ func newLoop(c *Config, b *inbox, m *metrics, told *teller, healthy func() bool)
 		l.memory.target = debug.SetGCPercent
 	}
 	if c.ProxyMode != None {
-		l.flows.deleteUDP = conntrack.DeleteUDP
+		table := &conntrack.Table{}
+		l.flows.deleteUDP, l.flows.close = table.DeleteUDP, table.Close
 	}
 	l.kernel, err = newKernel(c)
 	l.sentry = newSentry(l.kernel)

@@ -19,8 +19,10 @@ import (
 // loop; the kernel's table of flows, which may be large, is looked at by another,
 // so that no change has to wait for that.
 type staleFlows struct {
-	// deleteUDP is conntrack.DeleteUDP; nil where the kernel is left alone.
+	// deleteUDP and close are a conntrack.Table's; nil where the kernel is left
+	// alone.
 	deleteUDP func(conntrack.Stale) error
+	close     func()
 	took      func(start time.Time) // counts
 
 	stale
@@ -172,10 +174,13 @@ func (f *staleFlows) end(err error) error {
 	return err
 }
 
-// wait waits until nothing is under way.
+// wait waits until nothing is under way, and closes what is open.
 func (f *staleFlows) wait() {
 	if f.under != nil {
 		_ = f.end(<-f.done)
+	}
+	if f.close != nil {
+		f.close()
 	}
 }
 

@@ -34,30 +34,52 @@ type Stale struct {
 // have that told.
 const few = 8
 
+// Table is the kernel's table of flows, in the network namespace where it is
+// first used. It is not safe for concurrent use. Package netlink's own functions
+// for it keep and decode all that the kernel says of each flow, at many times
+// the cost of looking at the addresses.
+type Table struct {
+	// socket stays open: while one of its kind is closed nobody can commit to
+	// nf_tables, which takes the kernel 10 to 30 ms.
+	socket *nl.SocketHandle
+}
+
+// Close closes what the table needs. It may be used again.
+func (t *Table) Close() {
+	if t.socket != nil {
+		t.socket.Close()
+		t.socket = nil
+	}
+}
+
 // DeleteUDP makes the kernel forget the UDP flows that are stale. The kernel
 // looks for a few of IPv4 by itself, from Linux 6.8 on; else it tells what flows
 // of a family it has, once. After an error some may be left.
-func DeleteUDP(s Stale) error {
-	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER)
-	if err != nil {
-		return fmt.Errorf("delete stale UDP flows: %w", err)
+func (t *Table) DeleteUDP(s Stale) error {
+	err := t.open()
+	if err == nil {
+		err = t.delete(s)
 	}
-	defer socket.Close()
-	t := table{map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}}
-	if err := t.delete(s); err != nil {
+	if err != nil {
+		t.Close() // an answer to what failed may yet come
 		return fmt.Errorf("delete stale UDP flows: %w", err)
 	}
 	return nil
 }
 
-// table is the kernel's table of flows, by way of a socket. Package netlink's
-// own functions for it keep and decode all that the kernel says of each flow,
-// at many times the cost of looking at the addresses.
-type table struct {
-	sockets map[int]*nl.SocketHandle
+func (t *Table) open() error {
+	if t.socket != nil {
+		return nil
+	}
+	s, err := nl.Subscribe(unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	t.socket = &nl.SocketHandle{Socket: s}
+	return errors.Join(s.SetSendTimeout(&nl.SocketTimeoutTv), s.SetReceiveTimeout(&nl.SocketTimeoutTv))
 }
 
-func (t table) delete(s Stale) error {
+func (t *Table) delete(s Stale) error {
 	var errs []error
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		only := slices.DeleteFunc(slices.Clone(s.Only), func(f Flow) bool { return f.family() != family })
@@ -85,7 +107,7 @@ func (f Flow) family() uint8 {
 // deleteOnly has the kernel look for flows of IPv4. (Of IPv6, all kernels up to
 // 6.18 at least take those with other addresses than the ones they are given.)
 // One that is too old for that misses half of each address: EINVAL.
-func (t table) deleteOnly(flows []Flow) error {
+func (t *Table) deleteOnly(flows []Flow) error {
 	for _, f := range flows {
 		r := t.request(nl.IPCTNL_MSG_CT_DELETE, unix.NLM_F_ACK, unix.AF_INET)
 		add(r, f.attributes())
@@ -97,7 +119,7 @@ func (t table) deleteOnly(flows []Flow) error {
 }
 
 // sweep asks for all flows of a family, and deletes those that are stale.
-func (t table) sweep(family uint8, stale func(Flow) bool) error {
+func (t *Table) sweep(family uint8, stale func(Flow) bool) error {
 	found, err := t.find(family, stale)
 	errs := []error{err} // an interrupted reading has found some
 	for _, attributes := range found {
@@ -112,7 +134,7 @@ func (t table) sweep(family uint8, stale func(Flow) bool) error {
 
 // find returns the stale flows as the kernel describes them. From Linux 5.8 on
 // it leaves out what is no UDP by itself.
-func (t table) find(family uint8, stale func(Flow) bool) (found [][]byte, err error) {
+func (t *Table) find(family uint8, stale func(Flow) bool) (found [][]byte, err error) {
 	r := t.request(nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP, family)
 	add(r, onlyUDP())
 	var malformed error
@@ -130,9 +152,9 @@ func (t table) find(family uint8, stale func(Flow) bool) (found [][]byte, err er
 }
 
 // request begins a message about the flows of a family.
-func (t table) request(kind, flags int, family uint8) *nl.NetlinkRequest {
+func (t *Table) request(kind, flags int, family uint8) *nl.NetlinkRequest {
 	r := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|kind, flags)
-	r.Sockets = t.sockets
+	r.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: t.socket}
 	r.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
 	return r
 }

@@ -73,12 +73,18 @@ func follows(t *testing.T, f family, only func(Flow) []Flow) {
 
 	stale := Flow{dns(f.portal), dns(f.backends[0])}
 	var err error
-	node.Do(func() { err = DeleteUDP(Stale{func(g Flow) bool { return g == stale }, only(stale)}) })
+	node.Do(func() { err = table(t).DeleteUDP(Stale{func(g Flow) bool { return g == stale }, only(stale)}) })
 	if err != nil {
 		t.Error(err)
 	}
 	expect(t, conn, f.backends[1])
 	expect(t, bystander, f.backends[0])
+}
+
+func table(tb testing.TB) *Table {
+	t := &Table{}
+	tb.Cleanup(t.Close)
+	return t
 }
 
 // dns returns an address with port 53.
@@ -102,7 +108,7 @@ func TestDeleteUDPLeavesTCPAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	var seen []Flow
-	node.Do(func() { err = DeleteUDP(Stale{Is: func(g Flow) bool { seen = append(seen, g); return true }}) })
+	node.Do(func() { err = table(t).DeleteUDP(Stale{Is: func(g Flow) bool { seen = append(seen, g); return true }}) })
 	if len(seen) > 0 || err != nil {
 		t.Errorf("asked about %v, %v; want no flow", seen, err)
 	}
@@ -221,12 +227,12 @@ func BenchmarkDeleteUDP(b *testing.B) {
 	for range 5000 {
 		_, _ = dial(b, client, f.portal).Write([]byte("hello"))
 	}
-	flow := Flow{dns(f.other), dns(f.backends[1])}
+	flow, kernel := Flow{dns(f.other), dns(f.backends[1])}, table(b)
 	for way, only := range ways {
 		b.Run(way, func(b *testing.B) {
 			node.Do(func() {
 				for b.Loop() {
-					if err := DeleteUDP(Stale{func(g Flow) bool { return g == flow }, only(flow)}); err != nil {
+					if err := kernel.DeleteUDP(Stale{func(g Flow) bool { return g == flow }, only(flow)}); err != nil {
 						b.Fatal(err)
 					}
 				}
