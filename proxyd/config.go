@@ -72,6 +72,15 @@ type Config struct {
 	// HealthzListen and MetricsListen are host:port; empty switches off.
 	HealthzListen, MetricsListen string
 
+	// API is the proxy path, and the registry over HTTP.
+	API API
+	// Controllers are the names of the controllers that this node runs, or
+	// stands by for.
+	Controllers []string
+
+	// LogFormat is text or json, for whoever makes the Logger.
+	LogFormat string
+
 	// Logger takes what proxyd has to say; nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -87,6 +96,9 @@ func DefaultConfig() Config {
 		FullSyncPeriod:  10 * time.Minute,
 		HealthzListen:   "127.0.0.1:10256",
 		MetricsListen:   "127.0.0.1:10249",
+		API:             defaultAPI(),
+		Controllers:     []string{"external"},
+		LogFormat:       "text",
 	}
 }
 

@@ -81,9 +81,39 @@ func TestSettings(t *testing.T) {
 		}, ""},
 		{"nodeport-addresses", "127.0.0.0/8", nil, `--nodeport-addresses: "127.0.0.0/8": want networks at which others reach the node, neither loopback nor link-local`},
 		{"nodeport-addresses", "192.0.2.1", nil, `"192.0.2.1": want networks such as 10.244.0.0/16`},
-		{"api-listen", "", nil, "the proxy path is not built yet"},
-		{"api-token-file", "/f", nil, "the proxy path is not built yet"},
-		{"controllers", "external", nil, "controllers are not built yet"},
+		{"log-format", "json", func(c *Config) { c.LogFormat = "json" }, ""},
+		{"log-format", "xml", nil, `--log-format: "xml": want text or json`},
+		{"api-listen", "", func(c *Config) { c.API.Listen = "" }, ""},
+		{"api-listen", "[::1]:8081", func(c *Config) { c.API.Listen = "[::1]:8081" }, ""},
+		{"api-listen", "8080", nil, `--api-listen: "8080": want HOST:PORT, or nothing to switch it off`},
+		{"api-listen", ":8080", nil, `--api-listen: ":8080": others can reach this address: want --api-tls-cert and --api-tls-key, or --api-insecure`},
+		{"api-tls-cert", "/c", nil, "--api-tls-key: missing: want the certificate's key"},
+		{"api-tls-key", "/k", nil, "--api-tls-cert: missing: want the key's certificate"},
+		{"api-tls-client-ca", "/ca", nil, "--api-tls-client-ca: clients show certificates in TLS only: want --api-tls-cert and --api-tls-key, too"},
+		{"api-token-file", "/t", func(c *Config) { c.API.TokenFile = "/t" }, ""},
+		{"api-allow-file", "/a", func(c *Config) { c.API.AllowFile = "/a" }, ""},
+		{"api-insecure", "true", func(c *Config) { c.API.Insecure = true }, ""},
+		{"api-hosts", "a.example.org,b", func(c *Config) { c.API.Hosts = []string{"a.example.org", "b"} }, ""},
+		{"api-allow-addresses", "127.0.0.0/8", func(c *Config) { c.API.AllowAddresses = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }, ""},
+		{"api-backend-ca", "/b", func(c *Config) { c.API.BackendCA = "/b" }, ""},
+		{"api-backend-insecure", "true", func(c *Config) { c.API.BackendInsecure = true }, ""},
+		{"api-pass-authorization", "true", func(c *Config) { c.API.PassAuthorization = true }, ""},
+		{"api-keep-links", "true", func(c *Config) { c.API.KeepLinks = true }, ""},
+		{"api-audit", "false", func(c *Config) { c.API.Audit = false }, ""},
+		{"api-dial-timeout", "0s", nil, "--api-dial-timeout: 0s: want 10ms to 1h0m0s"},
+		{"api-response-timeout", "1m", func(c *Config) { c.API.ResponseTimeout = time.Minute }, ""},
+		{"api-response-timeout", "-1s", nil, "--api-response-timeout: -1s: want 0s to 24h0m0s"},
+		{"api-header-timeout", "5s", func(c *Config) { c.API.HeaderTimeout = 5 * time.Second }, ""},
+		{"api-header-timeout", "0s", nil, "--api-header-timeout: 0s: want 100ms to 1h0m0s"},
+		{"api-idle-timeout", "0s", nil, "--api-idle-timeout: 0s: want 1s to 24h0m0s"},
+		{"api-stall-timeout", "0s", nil, "--api-stall-timeout: 0s: want 1s to 24h0m0s"},
+		{"api-max-header", "1", nil, "--api-max-header: 1: want 1024 to 1048576 bytes"},
+		{"api-max-connections", "0", nil, "--api-max-connections: 0: want 1 to 1048576 connections"},
+		{"api-max-connections", "many", nil, `"many": want a whole number`},
+		{"controllers", "", func(c *Config) { c.Controllers = nil }, ""},
+		{"controllers", "external,endpoints,loadbalancer", func(c *Config) { c.Controllers = []string{"external", "endpoints", "loadbalancer"} }, ""},
+		{"controllers", "dns", nil, `--controllers: "dns": want endpoints, external or loadbalancer`},
+		{"controllers", "external,external", nil, `--controllers: "external" stands there twice`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+"="+tt.text, func(t *testing.T) {
@@ -129,9 +159,6 @@ func TestValuesPrintWhatTheyRead(t *testing.T) {
 	c := DefaultConfig()
 	c.ClusterCIDRs = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd01::/64")}
 	for _, s := range c.Settings() {
-		if s.Hidden {
-			continue
-		}
 		before := s.Value.String()
 		if err := s.Value.Set(before); err != nil || s.Value.String() != before {
 			t.Errorf("%s: %q becomes %q, %v", s.Name, before, s.Value.String(), err)

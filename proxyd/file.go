@@ -58,13 +58,11 @@ func Load(settings []Setting, file string, content []byte) error {
 // oneLine returns an error of the YAML package, which may fill several.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// known lists the settings that can be set.
+// known lists the settings.
 func known(settings []Setting) string {
 	var names []string
 	for _, s := range settings {
-		if !s.Hidden {
-			names = append(names, s.Name)
-		}
+		names = append(names, s.Name)
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")

@@ -33,7 +33,7 @@ healthz-listen: ""
 
 func TestLoadRefuses(t *testing.T) {
 	tests := []struct{ name, content, want string }{
-		{"unknown key", "min-sync: 5ms", "f.yaml: min-sync: no such setting; want cluster-cidr, etcd-cacert,"},
+		{"unknown key", "min-sync: 5ms", "f.yaml: min-sync: no such setting; want api-allow-addresses, api-allow-file,"},
 		{"wrong value", "min-sync-period: soon", `f.yaml: min-sync-period: "soon": want a duration such as 5ms or 10m`},
 		{"number for a duration", "min-sync-period: 5", `f.yaml: min-sync-period: "5": want a duration such as 5ms or 10m`},
 		{"word for a toggle", "masquerade-all: maybe", `f.yaml: masquerade-all: "maybe": want true or false`},
@@ -42,7 +42,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"nothing for a word", "snapshot:", "f.yaml: snapshot: want string"},
 		{"number in a list", "cluster-cidr: [10]", "f.yaml: cluster-cidr: 10: want a list of CIDRs"},
 		{"wrong network in a list", "cluster-cidr: [10.0.0.0/8, ten]", `f.yaml: cluster-cidr: "ten": want networks such as 10.244.0.0/16`},
-		{"not built", "api-listen: 127.0.0.1:8080", "f.yaml: api-listen: the proxy path is not built yet"},
+		{"word for a number", "api-max-header: much", `f.yaml: api-max-header: "much": want a whole number`},
 		{"twice", "snapshot: a\nsnapshot: b", `f.yaml: want YAML, one "setting: value" a line: `},
 		{"not a mapping", "- a", `f.yaml: want YAML, one "setting: value" a line: `},
 		{"not YAML", "{", `f.yaml: want YAML, one "setting: value" a line: `},

@@ -5,7 +5,8 @@
 // Run is made of a few tasks: the watcher turns etcd into snapshots, the inbox
 // collects what they change, the sync loop takes it out, compiles it (package
 // rules) and carries it out (package iptables). Health, metrics and systemd
-// are told how that goes.
+// are told how that goes. Beside that stand the API (packages apilisten, apiproxy,
+// apiserver and apiview) and the controllers.
 package proxyd
 
 import (
@@ -51,6 +52,9 @@ type program struct {
 	addrs   *addrWatch
 	loop    *loop
 	servers []*server
+	api     *api // nil where there is none
+	// controllers are the tasks that tend to the registry.
+	controllers []task
 }
 
 // newProgram opens everything that can fail. It programs nothing yet.
@@ -86,7 +90,13 @@ func newProgram(ctx context.Context, c Config) (_ *program, err error) {
 	}
 	h.registry = func() registryHealth { return healthOf(p.watcher, name) }
 	metrics.watch(inbox, p.watcher.Status)
-	return p, p.listen(ctx, &c, h, metrics)
+	if err = p.listen(ctx, &c, h, metrics); err != nil {
+		return p, err
+	}
+	if p.controllers, err = newControllers(&c, p.client, metrics); err != nil {
+		return p, err
+	}
+	return p, p.openAPI(ctx, &c, metrics)
 }
 
 // healthOf returns what a watcher knows of the registry and of a node in it.
@@ -129,6 +139,9 @@ func (p *program) run(ctx context.Context) error {
 	for _, s := range p.servers {
 		servers.Go(func() error { return s.run(around) })
 	}
+	if p.api != nil {
+		servers.Go(func() error { return p.api.server.Run(around) })
+	}
 	tasks, inner := errgroup.WithContext(ctx)
 	// A server that fails ends the tasks too; when they have ended, so do
 	// the servers.
@@ -144,6 +157,12 @@ func (p *program) run(ctx context.Context) error {
 	tasks.Go(func() error { return p.watcher.Run(inner) })
 	tasks.Go(func() error { return p.addrs.run(inner) })
 	tasks.Go(func() error { return p.loop.run(inner) })
+	if p.api != nil {
+		tasks.Go(func() error { return p.api.view.Run(inner) })
+	}
+	for _, c := range p.controllers {
+		tasks.Go(func() error { return c(inner) })
+	}
 	err := tasks.Wait()
 	stop()
 	if errors.Is(err, errServer) {
@@ -159,6 +178,9 @@ var errServer = errors.New("a server failed")
 func (p *program) close() error {
 	for _, s := range p.servers {
 		s.close() // again, if it ran; that does no harm
+	}
+	if p.api != nil {
+		p.api.server.Close()
 	}
 	if p.client == nil {
 		return nil

@@ -52,7 +52,7 @@ func start(t *testing.T, endpoint, snapshot string) *running {
 	r := &running{t: t, config: DefaultConfig(), ended: make(chan error, 1), healthz: freeAddr(t), metrics: freeAddr(t), log: &safeBuffer{}}
 	r.config.Etcd.Endpoints = []string{endpoint}
 	r.config.ProxyMode, r.config.Snapshot = None, snapshot
-	r.config.HealthzListen, r.config.MetricsListen = r.healthz, r.metrics
+	r.config.HealthzListen, r.config.MetricsListen, r.config.API.Listen = r.healthz, r.metrics, ""
 	r.config.Logger = slog.New(slog.NewTextHandler(r.log, nil))
 	ctx, stop := context.WithCancel(t.Context())
 	r.stop = stop
@@ -179,7 +179,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := DefaultConfig()
-			c.ProxyMode, c.HealthzListen, c.MetricsListen = None, "", ""
+			c.ProxyMode, c.HealthzListen, c.MetricsListen, c.API.Listen = None, "", "", ""
 			tt.change(&c)
 			if err := Run(t.Context(), c); message(err) != tt.want {
 				t.Errorf("Run = %v, want %s", err, tt.want)
@@ -191,7 +191,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 // A listener that dies ends everything, with its error.
 func TestRunEndsWithItsServers(t *testing.T) {
 	c := DefaultConfig()
-	c.ProxyMode, c.MetricsListen, c.HealthzListen = None, "", freeAddr(t)
+	c.ProxyMode, c.MetricsListen, c.API.Listen, c.HealthzListen = None, "", "", freeAddr(t)
 	p, err := newProgram(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

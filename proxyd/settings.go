@@ -9,9 +9,6 @@ type Setting struct {
 	// Value reads and prints the setting's text. Setting it writes into the
 	// Config it came from.
 	Value Value
-	// Hidden says that the setting belongs to the contract, but what it
-	// stands for is not built yet: Set fails and says so.
-	Hidden bool
 }
 
 // Value is a setting's text form. Every flag library's values look like this.
@@ -45,16 +42,8 @@ func (c *Config) Settings() []Setting {
 		{Name: "full-sync-period", Usage: "about how often everything is compared with the kernel", Value: (*period)(&c.FullSyncPeriod)},
 		{Name: "healthz-listen", Usage: "address of /healthz, /livez and /readyz; empty switches it off", Value: (*word)(&c.HealthzListen)},
 		{Name: "metrics-listen", Usage: "address of /metrics; empty switches it off", Value: (*word)(&c.MetricsListen)},
+		{Name: "log-format", Usage: "how the log is written: text or json", Value: (*word)(&c.LogFormat)},
 	}
-	return append(settings, unbuilt...)
-}
-
-// unbuilt are the settings of the contract that wait for what they control.
-var unbuilt = []Setting{
-	{Name: "api-listen", Value: notBuilt("the proxy path is"), Hidden: true},
-	{Name: "api-tls-cert", Value: notBuilt("the proxy path is"), Hidden: true},
-	{Name: "api-tls-key", Value: notBuilt("the proxy path is"), Hidden: true},
-	{Name: "api-tls-client-ca", Value: notBuilt("the proxy path is"), Hidden: true},
-	{Name: "api-token-file", Value: notBuilt("the proxy path is"), Hidden: true},
-	{Name: "controllers", Value: notBuilt("controllers are"), Hidden: true},
+	settings = append(settings, c.API.settings()...)
+	return append(settings, c.controllerSettings()...)
 }

@@ -50,6 +50,7 @@ var checks = []struct {
 	{"full-sync-period", func(c *Config) error { return between(c.FullSyncPeriod, time.Second, 24*time.Hour) }},
 	{"healthz-listen", func(c *Config) error { return checkListen(c.HealthzListen) }},
 	{"metrics-listen", func(c *Config) error { return checkListen(c.MetricsListen) }},
+	{"log-format", func(c *Config) error { return oneOf(c.LogFormat, "text", "json") }},
 }
 
 // Validate reports every setting that is wrong, each as a SettingError, and
@@ -59,6 +60,8 @@ func (c *Config) Validate() error {
 	for _, check := range checks {
 		errs = append(errs, settingError(check.setting, check.check(c)))
 	}
+	errs = append(errs, c.validateAPI()...)
+	errs = append(errs, c.validateControllers()...)
 	return errors.Join(errs...)
 }
 

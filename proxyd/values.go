@@ -1,7 +1,6 @@
 package proxyd
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -43,6 +42,21 @@ func (p *period) Set(s string) error {
 		return want(s, "a duration such as 5ms or 10m")
 	}
 	*p = period(d)
+	return nil
+}
+
+// number is a setting that is a whole number.
+type number int
+
+func (n *number) String() string { return strconv.Itoa(int(*n)) }
+func (n *number) Type() string   { return "int" }
+
+func (n *number) Set(s string) error {
+	value, err := strconv.Atoi(s)
+	if err != nil {
+		return want(s, "a whole number")
+	}
+	*n = number(value)
 	return nil
 }
 
@@ -96,13 +110,6 @@ func network(s string) (netip.Prefix, error) {
 	}
 	return p, nil
 }
-
-// notBuilt is the value of a setting that can't be set yet; it says why.
-type notBuilt string
-
-func (n notBuilt) String() string   { return "" }
-func (n notBuilt) Set(string) error { return errors.New(string(n) + " not built yet") }
-func (n notBuilt) Type() string     { return "string" }
 
 // want is the error of a wrong value.
 func want(value, expected string) error {

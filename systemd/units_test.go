@@ -68,7 +68,7 @@ func TestFlagsExist(t *testing.T) {
 	config := proxyd.DefaultConfig()
 	known := config.Settings()
 	for _, flag := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(string(content), -1) {
-		if flag[1] != "config" && !slices.ContainsFunc(known, func(s proxyd.Setting) bool { return s.Name == flag[1] && !s.Hidden }) {
+		if flag[1] != "config" && !slices.ContainsFunc(known, func(s proxyd.Setting) bool { return s.Name == flag[1] }) {
 			t.Errorf("proxyd has no flag %s", flag[0])
 		}
 	}

@@ -110,7 +110,6 @@ func (o *options) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.file, "config", "", "YAML file of settings, named as the flags are")
 	for _, s := range o.config.Settings() {
 		f := flags.VarPF(s.Value, s.Name, "", s.Usage)
-		f.Hidden = s.Hidden
 		if s.Value.Type() == "bool" {
 			f.NoOptDefVal = "true"
 		}
@@ -141,8 +140,16 @@ func (o *options) with(cmd *cobra.Command, use func(proxyd.Config) error) error 
 	if err := config.Validate(); err != nil {
 		return usageError{err}
 	}
-	config.Logger = slog.New(slog.NewTextHandler(o.errOut, nil))
+	config.Logger = slog.New(logHandler(config.LogFormat, o.errOut))
 	return use(config)
+}
+
+// logHandler returns what writes the log, as text or as JSON.
+func logHandler(format string, to io.Writer) slog.Handler {
+	if format == "json" {
+		return slog.NewJSONHandler(to, nil)
+	}
+	return slog.NewTextHandler(to, nil)
 }
 
 func newCleanup(o *options) *cobra.Command {

@@ -1,0 +1,85 @@
+package apilisten
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// front is the handler that each request meets first.
+type front struct {
+	to      http.Handler
+	who     *authenticator
+	origin  *http.CrossOriginProtection
+	hosts   []string // nil: any
+	stall   time.Duration
+	metrics *metrics
+	logger  *slog.Logger
+}
+
+func newFront(c *Config, to http.Handler) (*front, error) {
+	f := &front{
+		to: to, who: &authenticator{certificates: c.TLSClientCA != ""}, origin: http.NewCrossOriginProtection(),
+		stall: c.StallTimeout, metrics: newMetrics(c.Registerer), logger: c.Logger,
+	}
+	var err error
+	if c.TokenFile != "" {
+		if f.who.tokens, err = readFiles(c.Logger, parseTokens, c.TokenFile); err != nil {
+			return nil, settingError("token-file", err)
+		}
+	}
+	if !f.who.needed() && !slices.Contains(c.Hosts, "*") {
+		f.hosts = append([]string{"localhost"}, c.Hosts...)
+	}
+	return f, nil
+}
+
+// ServeHTTP lets a request through to the API, or says why not.
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := f.metrics.begin(w)
+	defer f.metrics.end(answer, time.Now())
+	user, refusal := f.judge(r)
+	if refusal != nil {
+		refusal.write(answer)
+		f.logger.Debug("refused a request to the API", "client", r.RemoteAddr, "host", r.Host, "method", r.Method, "path", r.URL.EscapedPath(), "why", refusal.message)
+		return
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = &steadyBody{ReadCloser: r.Body, stall: f.stall, control: http.NewResponseController(w)}
+	}
+	f.to.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), userKey{}, user)))
+}
+
+// judge returns whose request it is, or why it goes no further.
+func (f *front) judge(r *http.Request) (*User, *refusal) {
+	if f.hosts != nil && !f.known(r.Host) {
+		return nil, forbidden("this API knows no host " + r.Host + ": call it by an address, as localhost, or by a name in --api-hosts")
+	}
+	if err := f.origin.Check(r); err != nil {
+		return nil, forbidden(err.Error())
+	}
+	user := f.who.user(r)
+	if user == nil {
+		return nil, errUnauthorized
+	}
+	return user, nil
+}
+
+// known reports whether a client may call the API by a name, which any web
+// page can have lead to this address. Addresses are no names.
+func (f *front) known(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.Trim(name, "[]"))
+	if _, err := netip.ParseAddr(name); err == nil || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	return slices.Contains(f.hosts, strings.TrimSuffix(name, "."))
+}

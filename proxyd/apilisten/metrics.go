@@ -1,0 +1,85 @@
+package apilisten
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics count requests.
+type metrics struct {
+	requests *prometheus.CounterVec
+	took     prometheus.Histogram
+	inFlight prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "proxyd", Name: "api_requests_total", Help: "Requests to the API, by the status of their answer.",
+		}, []string{"code"}),
+		took: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "proxyd", Name: "api_request_duration_seconds", Help: "Time until a request to the API was answered in full; that of watches and upgraded connections too.",
+			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 20), NativeHistogramBucketFactor: 1.05,
+		}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "proxyd", Name: "api_requests_in_flight", Help: "Requests to the API that are being answered.",
+		}),
+	}
+	if r != nil {
+		r.MustRegister(m.requests, m.took, m.inFlight)
+	}
+	return m
+}
+
+// begin counts a request, and returns the writer that notes its status.
+func (m *metrics) begin(w http.ResponseWriter) *answer {
+	m.inFlight.Inc()
+	return &answer{ResponseWriter: w}
+}
+
+// end counts its answer.
+func (m *metrics) end(a *answer, start time.Time) {
+	m.inFlight.Dec()
+	m.took.Observe(time.Since(start).Seconds())
+	m.requests.WithLabelValues(strconv.Itoa(a.code)).Inc()
+}
+
+// answer notes the status of an answer; 0 stands for none.
+type answer struct {
+	http.ResponseWriter
+	code int
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(code int) {
+	if code >= 200 || code == http.StatusSwitchingProtocols {
+		a.code = code
+	}
+	a.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(p []byte) (int, error) {
+	if a.code == 0 {
+		a.code = http.StatusOK
+	}
+	return a.ResponseWriter.Write(p)
+}
+
+// Hijack implements http.Hijacker: whoever takes the connection over switches
+// its protocol.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	if err == nil && a.code == 0 {
+		a.code = http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
