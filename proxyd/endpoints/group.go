@@ -1,0 +1,169 @@
+package endpoints
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// group is those endpoints of a service that may stand in one slice: they are
+// of one address family and have the same ports.
+type group struct {
+	v6        bool
+	ports     []registry.EndpointPort
+	endpoints []registry.Endpoint
+}
+
+// refusal is a pod's address that no service may lead to.
+type refusal struct {
+	pod  registry.Key
+	addr netip.Addr
+}
+
+// selected reports whether the controller makes the endpoints of a service: it
+// exists, has a selector, and leads to pods at all.
+func selected(s *registry.Service) bool {
+	return s != nil && s.Selector != nil && s.Type != registry.ExternalName
+}
+
+// choose returns the endpoints of a service, of the pods that its selector
+// matches, in groups. Their order depends on nothing but what they are. Zone
+// says where a node is.
+func choose(s *registry.Service, pods []*registry.Pod, zone func(node string) string) ([]group, []refusal) {
+	byID := map[string]*group{}
+	var refused []refusal
+	for _, pod := range pods {
+		if pod.Finished {
+			continue
+		}
+		ports := portsOf(s, pod)
+		for _, addr := range pod.IPs {
+			switch {
+			case !familyOf(s, addr):
+				continue
+			case !usable(addr):
+				refused = append(refused, refusal{pod.Key, addr})
+				continue
+			}
+			id := groupID(addr.Is6(), ports)
+			if byID[id] == nil {
+				byID[id] = &group{v6: addr.Is6(), ports: ports}
+			}
+			byID[id].endpoints = append(byID[id].endpoints, endpoint(s, pod, addr, zone))
+		}
+	}
+	return sorted(byID), refused
+}
+
+// sorted returns groups in the order of what they are, and their endpoints in
+// that of pods and addresses.
+func sorted(byID map[string]*group) []group {
+	groups := make([]group, 0, len(byID))
+	for _, g := range byID {
+		slices.SortFunc(g.endpoints, func(a, b registry.Endpoint) int {
+			return cmp.Or(a.Target.Key.Compare(b.Target.Key), a.Addr.Compare(b.Addr))
+		})
+		groups = append(groups, *g)
+	}
+	slices.SortFunc(groups, func(a, b group) int { return cmp.Compare(groupID(a.v6, a.ports), groupID(b.v6, b.ports)) })
+	return groups
+}
+
+// groupID is the same for endpoints that may stand together.
+func groupID(v6 bool, ports []registry.EndpointPort) string {
+	var id strings.Builder
+	id.WriteString(strconv.FormatBool(v6))
+	for _, p := range ports {
+		id.WriteString("," + p.Name + "/" + string(p.Protocol) + "/" + strconv.Itoa(int(p.Port)))
+	}
+	return id.String()
+}
+
+// familyOf reports whether a service has use for an address of that family: one
+// with addresses of its own for those that they are of, any other for all.
+func familyOf(s *registry.Service, addr netip.Addr) bool {
+	any := true
+	for _, list := range [][]netip.Addr{s.PortalIPs, s.PublicIPs, s.LoadBalancerIPs} {
+		for _, own := range list {
+			if own.Is6() == addr.Is6() {
+				return true
+			}
+			any = false
+		}
+	}
+	return any || s.Headless
+}
+
+// usable reports whether a service may lead to an address: not to a host's own,
+// and not to one that means several hosts or none (CVE-2020-8555).
+func usable(a netip.Addr) bool {
+	return a.IsValid() && !a.IsUnspecified() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() &&
+		a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// endpoint returns what a pod is in a slice.
+func endpoint(s *registry.Service, pod *registry.Pod, addr netip.Addr, zone func(string) string) registry.Endpoint {
+	e := registry.Endpoint{
+		Addr:        addr,
+		Node:        pod.Node,
+		Target:      registry.Target{Kind: pod.Kind.String(), Key: pod.Key},
+		Ready:       s.PublishNotReady || pod.Ready && !pod.Terminating,
+		Serving:     pod.Ready,
+		Terminating: pod.Terminating,
+	}
+	if pod.Node != "" {
+		e.Zone = zone(pod.Node)
+	}
+	if pod.Subdomain == s.Name && isLabel(pod.Hostname) {
+		e.Hostname = pod.Hostname
+	}
+	return e
+}
+
+// isLabel reports whether a text can be one label of a DNS name.
+func isLabel(text string) bool {
+	for _, c := range []byte(text) {
+		if c != '-' && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return text != "" && len(text) <= 63 && text[0] != '-' && text[len(text)-1] != '-'
+}
+
+// portsOf returns on which ports a pod serves those of a service. One that
+// names a port which the pod's containers don't have is missing.
+func portsOf(s *registry.Service, pod *registry.Pod) []registry.EndpointPort {
+	var ports []registry.EndpointPort
+	for _, p := range s.Ports {
+		if number := target(p, pod); number != 0 {
+			ports = append(ports, registry.EndpointPort{Name: p.Name, Protocol: p.Protocol, Port: number})
+		}
+	}
+	return ports
+}
+
+// target returns the port of a pod that serves one of a service's; zero for
+// none.
+func target(p registry.Port, pod *registry.Pod) uint16 {
+	switch {
+	case p.TargetPort == "":
+		return p.Port
+	case p.TargetPort == registry.FirstPort && len(pod.Ports) == 0:
+		return p.Port
+	case p.TargetPort == registry.FirstPort:
+		return pod.Ports[0].Port
+	}
+	if number, err := strconv.ParseUint(p.TargetPort, 10, 16); err == nil {
+		return uint16(number)
+	}
+	for _, c := range pod.Ports {
+		if c.Name == p.TargetPort && c.Protocol == p.Protocol {
+			return c.Port
+		}
+	}
+	return 0
+}

@@ -1,0 +1,50 @@
+package endpoints
+
+import "github.com/svcreg/svcreg/registry"
+
+// kinds are what the controller follows.
+var kinds = []registry.Kind{
+	registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindPod, registry.KindNode,
+}
+
+// trim takes out of an object what the controller has no use for: of what
+// belongs to others everything but that it is there.
+func trim(o registry.Object) {
+	if e, ok := o.(*registry.Endpoints); ok && own(e) {
+		return
+	}
+	meta := o.Metadata()
+	meta.UID, meta.APIVersion, meta.Annotations = "", "", nil
+	switch o := o.(type) {
+	case *registry.Service:
+		o.SourceRanges, o.ExternalName, o.TrafficDistribution = nil, "", ""
+	case *registry.Endpoints:
+		meta.Labels, o.Subsets = nil, nil
+	case *registry.Node:
+		meta.Labels, o.IPs = nil, nil
+	}
+}
+
+// own reports whether an object is one that the controller made.
+func own(e *registry.Endpoints) bool {
+	if e.Kind == registry.KindEndpoints {
+		return mirrored(e)
+	}
+	return e.Labels[managedByLabel] == Manager
+}
+
+// samePod reports whether two states of a pod are the same for every service.
+// Either may be nil.
+func samePod(a, b *registry.Pod) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return packed(a) == packed(b)
+}
+
+// packed returns a pod's record without when it was written.
+func packed(p *registry.Pod) string {
+	bare := *p
+	bare.CreateRevision, bare.ModRevision = 0, 0
+	return registry.Pack(&bare).Data()
+}
