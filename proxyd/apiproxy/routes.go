@@ -2,6 +2,7 @@ package apiproxy
 
 import (
 	"sync"
+	"weak"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -14,7 +15,7 @@ const maxRemembered = 1 << 16
 // costs a few milliseconds.
 type routes struct {
 	mu      sync.Mutex
-	of      *registry.Snapshot
+	of      weak.Pointer[registry.Snapshot] // whoever forgets it need not wait for us
 	targets map[route][]target
 	count   int
 }
@@ -41,7 +42,7 @@ func (r *routes) find(s *registry.Snapshot, p path) ([]target, error) {
 func (r *routes) known(s *registry.Snapshot, to route) []target {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.of != s {
+	if r.of.Value() != s {
 		return nil
 	}
 	return r.targets[to]
@@ -50,8 +51,8 @@ func (r *routes) known(s *registry.Snapshot, to route) []target {
 func (r *routes) remember(s *registry.Snapshot, to route, found []target) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.of != s || r.count+len(found) > maxRemembered {
-		r.of, r.targets, r.count = s, map[route][]target{}, 0
+	if r.of.Value() != s || r.count+len(found) > maxRemembered {
+		r.of, r.targets, r.count = weak.Make(s), map[route][]target{}, 0
 	}
 	if r.targets[to] == nil {
 		r.targets[to] = found

@@ -2,6 +2,7 @@ package apiproxy
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -88,5 +89,29 @@ func BenchmarkRoutes(b *testing.B) {
 				f.order(found, time.Time{})
 			}
 		})
+	}
+}
+
+// What is remembered keeps no registry in memory.
+func TestRoutesKeepNoSnapshot(t *testing.T) {
+	var r routes
+	freed := make(chan struct{})
+	func() {
+		s := registrytest.Snapshot(t, serviceOf("10.1.0.1:80"))
+		runtime.AddCleanup(s, func(freed chan struct{}) { close(freed) }, freed)
+		p, _, _ := parsePath(servicePath+"/", "")
+		if found, err := r.find(s, p); err != nil || r.known(s, route{"ns", "web"}) == nil {
+			t.Fatalf("%v, %v", found, err)
+		}
+	}()
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.GC() {
+		select {
+		case <-freed:
+			return
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the snapshot is still in memory")
+		}
 	}
 }

@@ -55,6 +55,7 @@ type Config struct {
 // View serves the registry over HTTP, and tells the proxy path where to go.
 type View struct {
 	config Config
+	plain  plain
 	wake   chan struct{} // has room for one: there is a session to run
 
 	mu      sync.Mutex
@@ -103,7 +104,7 @@ func (v *View) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 // plane doesn't know.
 func (v *View) Snapshot(ctx context.Context, to registry.Ref) (*registry.Snapshot, error) {
 	near := v.config.Near()
-	if enough(near, to) {
+	if v.plain.enough(near, to) {
 		if s := v.current(); s != nil { // who writes and then asks finds what was written
 			near = cmp.Or(s.watcher.Snapshot(), near)
 		}
@@ -124,30 +125,6 @@ func (v *View) Snapshot(ctx context.Context, to registry.Ref) (*registry.Snapsho
 	case <-patience.C:
 		return nil, errUnknown
 	}
-}
-
-// enough reports whether what the data plane knows leads a request where it
-// belongs. Of services without a portal IP it knows no ports, of endpoints that
-// are names nothing at all.
-func enough(near *registry.Snapshot, to registry.Ref) bool {
-	if near == nil || to.Kind != registry.KindService {
-		return false
-	}
-	e := near.Service(to.Key)
-	if e == nil {
-		return true // there is no such service
-	}
-	if e.Headless || e.Type == registry.ExternalName {
-		return false
-	}
-	for _, s := range e.Subsets {
-		for _, endpoint := range s.Endpoints {
-			if !endpoint.Addr.IsValid() {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // Run follows the registry while there are requests, until ctx ends. The
