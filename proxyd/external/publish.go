@@ -1,0 +1,212 @@
+package external
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"slices"
+	"strings"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// sliceSize is how many endpoints a slice should have at most, or nearly so.
+const sliceSize = 200
+
+// group are endpoints that have the same ports.
+type group struct {
+	ports     []registry.EndpointPort
+	endpoints []outside
+}
+
+// outside is an endpoint with an address.
+type outside struct {
+	registry.Endpoint
+	host string // the name that it was given by, if it was
+	fate string // why it isn't ready, where a check says so
+}
+
+// expansion is a service's endpoints with all names resolved, each address once
+// in a group, and those refused that nobody should send to.
+type expansion struct {
+	groups  []group
+	remarks []string
+	refused int
+}
+
+// expand resolves the endpoints of a source. The answer to a name, and why an
+// address is refused, are asked for.
+func expand(src *source, resolve func(host string) ([]netip.Addr, string), refuse func(netip.Addr) string) *expansion {
+	x := &expansion{remarks: slices.Clone(src.remarks)}
+	seen := map[string]map[netip.Addr]int{}
+	for _, subset := range src.subsets {
+		id := fmt.Sprint(subset.Ports)
+		if seen[id] == nil {
+			seen[id] = map[netip.Addr]int{}
+			x.groups = append(x.groups, group{ports: subset.Ports})
+		}
+		g := &x.groups[slices.IndexFunc(x.groups, func(g group) bool { return fmt.Sprint(g.ports) == id })]
+		for _, e := range subset.Endpoints {
+			for _, one := range x.resolved(e, resolve) {
+				x.add(g, seen[id], src, one, refuse)
+			}
+		}
+	}
+	slices.Sort(x.remarks)
+	x.remarks = slices.Compact(x.remarks)
+	return x
+}
+
+// resolved returns an endpoint with each of its addresses.
+func (x *expansion) resolved(e registry.Endpoint, resolve func(string) ([]netip.Addr, string)) []outside {
+	if e.Host == "" {
+		return []outside{{Endpoint: e}}
+	}
+	addrs, remark := resolve(e.Host)
+	if remark != "" {
+		x.remarks = append(x.remarks, remark)
+	}
+	var all []outside
+	for _, addr := range addrs {
+		one := outside{Endpoint: e, host: e.Host}
+		one.Addr, one.Host = addr, ""
+		all = append(all, one)
+	}
+	return all
+}
+
+// add adds an endpoint to a group, unless it is refused or of a family that the
+// service has no address of.
+func (x *expansion) add(g *group, seen map[netip.Addr]int, src *source, one outside, refuse func(netip.Addr) string) {
+	one.Addr = one.Addr.Unmap()
+	if reason := refuse(one.Addr); reason != "" {
+		x.refused++
+		text := "refused: " + one.Addr.String() + ": " + reason
+		if one.host != "" {
+			text = "refused: " + one.host + " is " + one.Addr.String() + ": " + reason
+		}
+		x.remarks = append(x.remarks, text)
+		return
+	}
+	portals := src.service.PortalIPs
+	if one.host != "" && len(portals) > 0 && !slices.ContainsFunc(portals, func(a netip.Addr) bool { return a.Unmap().Is4() == one.Addr.Is4() }) {
+		return
+	}
+	first, again := seen[one.Addr]
+	switch {
+	case !again:
+		seen[one.Addr] = len(g.endpoints)
+		g.endpoints = append(g.endpoints, one)
+	case one.Ready && !g.endpoints[first].Ready:
+		g.endpoints[first] = one
+	}
+}
+
+// slicesOf returns the slices of a service. There is at least one, which says
+// what there is to say: names and remarks.
+func slicesOf(k registry.Key, groups []group, remarks []string, names map[string][]netip.Addr) []*registry.Endpoints {
+	var all []*registry.Endpoints
+	add := func(name string, subsets ...registry.Subset) {
+		all = append(all, &registry.Endpoints{
+			Meta: registry.Meta{
+				Kind: registry.KindEndpointSlice, Key: registry.Key{Namespace: k.Namespace, Name: k.Name + "-external" + name},
+				Labels: map[string]string{discoveryv1.LabelManagedBy: ManagedBy, discoveryv1.LabelServiceName: k.Name},
+			},
+			Service: k, Subsets: subsets,
+		})
+	}
+	for i, g := range groups {
+		for _, family := range []string{"ipv4", "ipv6"} {
+			members := slices.DeleteFunc(slices.Clone(g.endpoints), func(o outside) bool { return o.Addr.Is4() != (family == "ipv4") })
+			for j, part := range divide(members) {
+				if len(part) > 0 {
+					add(fmt.Sprintf("-%d-%s-%d", i, family, j), registry.Subset{Ports: g.ports, Endpoints: part})
+				}
+			}
+		}
+	}
+	if len(all) == 0 {
+		add("-0-none-0")
+	}
+	all[0].Annotations = map[string]string{RemarksAnnotation: asJSON(remarks)}
+	if len(names) > 0 {
+		all[0].Annotations[NamesAnnotation] = asJSON(names)
+	}
+	return all
+}
+
+// divide spreads endpoints over as many slices as they need, a power of two. An
+// endpoint stays in its slice as long as their number stays.
+func divide(members []outside) [][]registry.Endpoint {
+	n := 1
+	for n*sliceSize < len(members) {
+		n *= 2
+	}
+	parts := make([][]registry.Endpoint, n)
+	for _, m := range members {
+		hash := fnv.New32a()
+		_, _ = hash.Write(m.Addr.AsSlice())
+		i := int(hash.Sum32()) & (n - 1)
+		parts[i] = append(parts[i], m.Endpoint)
+	}
+	for _, part := range parts {
+		slices.SortFunc(part, func(a, b registry.Endpoint) int { return a.Addr.Compare(b.Addr) })
+	}
+	return parts
+}
+
+func asJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // of strings and addresses only
+	}
+	return string(text)
+}
+
+// Remarks returns what a slice of this package says about its service's
+// endpoints; nothing for other slices.
+func Remarks(slice *registry.Endpoints) []string {
+	var remarks []string
+	if !own(slice) || json.Unmarshal([]byte(cmp.Or(slice.Annotations[RemarksAnnotation], "[]")), &remarks) != nil {
+		return nil
+	}
+	return remarks
+}
+
+// Names returns the DNS names that the endpoints of this package's slices come
+// from, with their last good answers.
+func Names(slice *registry.Endpoints) map[string][]netip.Addr {
+	var names map[string][]netip.Addr
+	if !own(slice) || json.Unmarshal([]byte(cmp.Or(slice.Annotations[NamesAnnotation], "{}")), &names) != nil {
+		return nil
+	}
+	return names
+}
+
+// shorten returns the first of many remarks, and how many there are beside.
+func shorten(remarks []string, most int) []string {
+	if len(remarks) <= most {
+		return remarks
+	}
+	return append(slices.Clone(remarks[:most]), fmt.Sprintf("and %d more", len(remarks)-most))
+}
+
+// failing returns the remark on an endpoint that fails its checks.
+func failing(at netip.AddrPort, reason string) string {
+	return fmt.Sprintf("failing: %v: %s", at, reason)
+}
+
+// splitFailing is the reverse of failing.
+func splitFailing(remark string) (at netip.AddrPort, reason string, ok bool) {
+	text, ok := strings.CutPrefix(remark, "failing: ")
+	if !ok {
+		return at, "", false
+	}
+	text, reason, _ = strings.Cut(text, ": ")
+	at, err := netip.ParseAddrPort(text)
+	return at, reason, err == nil
+}

@@ -1,0 +1,76 @@
+package external
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// refused returns why an address can't be that of an endpoint; "" if it can.
+func refused(s *registry.Snapshot, a netip.Addr) string {
+	a = a.Unmap()
+	switch {
+	case !a.IsValid():
+		return "not an address"
+	case a.IsUnspecified() || a.Is4() && a.As4()[0] == 0:
+		return "an unspecified address"
+	case a.IsLoopback():
+		return "a loopback address"
+	case a.IsLinkLocalUnicast() || a.Zone() != "":
+		return "a link-local address"
+	case a.IsMulticast():
+		return "a multicast address"
+	case a == broadcast:
+		return "the broadcast address"
+	}
+	if holder, ok := s.PortalIPHolder(a); ok {
+		return "the portal IP of " + holder.String()
+	}
+	for _, network := range s.PortalNetworks() {
+		if network.Contains(a) {
+			return "an address of the portal network " + network.String()
+		}
+	}
+	return ""
+}
+
+// serviceOf returns the service that a DNS name of this registry is a name of,
+// or of an endpoint or a port of.
+func serviceOf(name string, zones []string) (k registry.Key, ok bool) {
+	labels := strings.Split(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
+	if i := slices.Index(labels, "svc"); i >= 2 {
+		return registry.Key{Namespace: labels[i-1], Name: labels[i-2]}, true
+	}
+	for _, zone := range zones {
+		if n := len(labels) - len(strings.FieldsFunc(zone, func(r rune) bool { return r == '.' })); n >= 2 &&
+			strings.Join(labels[n:], ".") == strings.ToLower(strings.Trim(zone, ".")) {
+			return registry.Key{Namespace: labels[n-1], Name: labels[n-2]}, true
+		}
+	}
+	if len(labels) == 2 {
+		return registry.Key{Namespace: labels[1], Name: labels[0]}, true
+	}
+	return registry.Key{}, false
+}
+
+// loops reports whether one of some names leads back to a service: is a name of
+// it, or of another one whose own names do.
+func loops(k registry.Key, names []string, zones []string, hosts func(registry.Key) []string) bool {
+	seen := map[registry.Key]bool{}
+	var visit func([]string) bool
+	visit = func(names []string) bool {
+		return slices.ContainsFunc(names, func(name string) bool {
+			next, ok := serviceOf(name, zones)
+			if !ok || seen[next] {
+				return false
+			}
+			seen[next] = true
+			return next == k || visit(hosts(next))
+		})
+	}
+	return visit(names)
+}

@@ -1,0 +1,177 @@
+package external
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// mostRemarks is how many remarks a slice has at most.
+const mostRemarks = 50
+
+// service is one that concerns us.
+type service struct {
+	key          registry.Key
+	source       *source // nil until it was read
+	hosts        map[string]bool
+	checks       map[target]*checked
+	stale, dirty bool   // has to be read, has to be written
+	busy         bool   // is being read or written
+	retry        *entry // it waits until then
+	pause        time.Duration
+	written      []registry.Key // slices that the snapshot may not have yet
+	panicking    bool
+	counted      [3]int // what it adds to the metrics
+}
+
+// hosts returns the names that endpoints are given by.
+func (src *source) hosts() map[string]bool {
+	set := map[string]bool{}
+	for _, subset := range src.subsets {
+		for _, e := range subset.Endpoints {
+			if e.Host != "" {
+				set[e.Host] = true
+			}
+		}
+	}
+	return set
+}
+
+// names returns the answers that another leader wrote down.
+func (src *source) names() map[string][]netip.Addr {
+	all := map[string][]netip.Addr{}
+	for _, slice := range src.own {
+		maps.Copy(all, Names(slice))
+	}
+	return all
+}
+
+// publish writes a service's slices, if they aren't as they should be.
+func (c *controller) publish(ctx context.Context, s *service) {
+	s.dirty = false
+	if c.unasked(s) {
+		return // the answer will make it dirty
+	}
+	c.later(s, settle)
+	want := c.desired(ctx, s)
+	changes, err := differences(s.source.own, want)
+	switch {
+	case err != nil:
+		c.failed(s, err)
+		return
+	case changes.empty():
+		if len(want) == 0 && !s.stale {
+			c.forget(s)
+		}
+		return
+	}
+	s.written = nil
+	for _, slice := range want {
+		s.written = append(s.written, slice.Key)
+	}
+	c.job(ctx, s, func(ctx context.Context) error { return c.store.write(ctx, changes) }, func() {
+		// Of what was written the revisions matter, for the next time.
+		s.stale = true
+		c.metrics.writes.Inc()
+	})
+}
+
+// unasked reports whether a name has never been asked for, and there isn't an
+// older answer either: whoever starts waits for the names.
+func (c *controller) unasked(s *service) bool {
+	for host := range s.hosts {
+		if n := c.names[host]; n != nil && !n.asked && len(n.all()) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// slices returns the keys of the slices that a service may have.
+func (s *service) slices(snapshot *registry.Snapshot) []registry.Key {
+	all := slices.Clone(s.written)
+	for slice := range snapshot.Slices(s.key) {
+		if !slices.Contains(all, slice.Key) {
+			all = append(all, slice.Key)
+		}
+	}
+	return all
+}
+
+// desired returns the slices that a service should have.
+func (c *controller) desired(ctx context.Context, s *service) []*registry.Endpoints {
+	src := s.source
+	if src.service == nil || src.check == nil && len(s.hosts) == 0 && len(src.remarks) == 0 {
+		c.check(ctx, s, nil)
+		c.alarm(s, false, 0, 0)
+		return nil
+	}
+	x := expand(src,
+		func(host string) ([]netip.Addr, string) { return c.resolve(s, host) },
+		func(a netip.Addr) string { return c.refuse(c.snapshot, a) })
+	c.check(ctx, s, x)
+	remarks := append(x.remarks, c.judge(s, x)...)
+	names := map[string][]netip.Addr{}
+	for host := range s.hosts {
+		if n := c.names[host]; n != nil && len(n.all()) > 0 {
+			names[host] = n.all()
+		}
+	}
+	return slicesOf(s.key, x.groups, shorten(remarks, mostRemarks), names)
+}
+
+// judge takes out of service those that fail their checks, unless too many do.
+// It returns what there is to say.
+func (c *controller) judge(s *service, x *expansion) []string {
+	var out []*outside
+	var remarks []string
+	passing, all := 0, 0
+	for i := range x.groups {
+		g := &x.groups[i]
+		for j := range g.endpoints {
+			e := &g.endpoints[j]
+			t, checkable := s.source.target(g, e)
+			if !checkable || !e.Ready {
+				continue
+			}
+			all++
+			if one := s.checks[t]; one.up {
+				passing++
+			} else {
+				out = append(out, e)
+				remarks = append(remarks, failing(t.addr, one.reason))
+			}
+		}
+	}
+	inPanic := s.source.check != nil && len(out) > 0 && panics(passing, all, c.PanicShare)
+	c.alarm(s, inPanic, passing, all)
+	c.metrics.count(s, passing, len(out), x.refused)
+	slices.Sort(remarks)
+	if inPanic {
+		return append([]string{fmt.Sprintf("panic: %d of %d endpoints pass their checks; all stay in service", passing, all)}, remarks...)
+	}
+	for _, e := range out {
+		e.Ready, e.Serving = false, false
+	}
+	return remarks
+}
+
+// alarm notes whether all of a service's endpoints stay in although they fail,
+// and says so aloud when that changes.
+func (c *controller) alarm(s *service, now bool, passing, all int) {
+	if now == s.panicking {
+		return
+	}
+	if s.panicking = now; now {
+		c.metrics.panics.Inc()
+		c.logger.Error("so many endpoints of a service fail their checks that all stay in", "service", s.key, "passing", passing, "of", all)
+		return
+	}
+	c.metrics.panics.Dec()
+	c.logger.Info("enough endpoints of a service pass their checks again", "service", s.key, "passing", passing, "of", all)
+}

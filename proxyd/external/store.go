@@ -1,0 +1,190 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/codec"
+	"github.com/svcreg/svcreg/registry/write"
+)
+
+// store reads and writes the registry.
+type store struct {
+	client *clientv3.Client
+	layout codec.Layout
+	writer *write.Writer
+}
+
+func newStore(client *clientv3.Client, layout codec.Layout, opts write.Options) *store {
+	return &store{client, layout, write.New(client, layout, opts)}
+}
+
+// source is what the registry says of a service.
+type source struct {
+	service *registry.Service // nil if there is none
+	check   *check            // nil if nothing is to be checked
+	remarks []string          // what is wrong with what the user wrote
+	// subsets are the user's endpoints: of the Endpoints object, or where
+	// others made slices those of their endpoints that are given by name.
+	subsets []registry.Subset
+	sliced  bool // others made slices
+	own     map[string]*registry.Endpoints
+}
+
+// read reads a service, of which it is known which slices it may have.
+func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) (*source, error) {
+	src := &source{own: map[string]*registry.Endpoints{}}
+	service, err := get[*registry.Service](ctx, s, registry.Ref{Kind: registry.KindService, Key: k})
+	if err != nil {
+		return nil, err
+	}
+	if service != nil && service.Type != registry.ExternalName {
+		src.service = service
+	}
+	for _, slice := range known {
+		if err := src.readSlice(ctx, s, registry.Ref{Kind: registry.KindEndpointSlice, Key: slice}); err != nil {
+			return nil, err
+		}
+	}
+	if src.service == nil {
+		return src, nil
+	}
+	if src.check, err = parseCheck(service.Annotations); err != nil {
+		src.remarks = append(src.remarks, "not checked: "+err.Error())
+	}
+	if src.sliced {
+		if src.check != nil {
+			src.check = nil
+			src.remarks = append(src.remarks, "not checked: the service has EndpointSlices that others made")
+		}
+		return src, nil
+	}
+	endpoints, err := get[*registry.Endpoints](ctx, s, registry.Ref{Kind: registry.KindEndpoints, Key: k})
+	if err == nil && endpoints != nil {
+		src.subsets = endpoints.Subsets
+	}
+	return src, err
+}
+
+func (src *source) readSlice(ctx context.Context, s *store, ref registry.Ref) error {
+	slice, err := get[*registry.Endpoints](ctx, s, ref)
+	switch {
+	case err != nil || slice == nil:
+		return err
+	case own(slice):
+		src.own[slice.Name] = slice
+		return nil
+	}
+	src.sliced = true
+	for _, subset := range slice.Subsets {
+		subset.Endpoints = slices.DeleteFunc(subset.Endpoints, func(e registry.Endpoint) bool { return e.Host == "" })
+		src.subsets = append(src.subsets, subset)
+	}
+	return nil
+}
+
+// get reads an object; nil if there is none.
+func get[O registry.Object](ctx context.Context, s *store, ref registry.Ref) (object O, err error) {
+	response, err := s.client.Get(ctx, s.layout.Key(ref))
+	if err != nil {
+		return object, fmt.Errorf("read %s: %w", ref, err)
+	}
+	if len(response.Kvs) == 0 {
+		return object, nil
+	}
+	o, err := codec.Decode(ref, response.Kvs[0].Value)
+	if err != nil {
+		return object, fmt.Errorf("read %s: %w", ref, err)
+	}
+	o.Metadata().ModRevision = response.Kvs[0].ModRevision
+	return o.(O), nil
+}
+
+// change is what has to be written so that a service has the slices that it
+// should.
+type change struct {
+	puts    []*registry.Endpoints // with the revision that they replace; zero for none
+	deletes []registry.Ref
+}
+
+// differences returns what has to be written. Slices that are new come first,
+// and the last of them before the others, so that an endpoint which moves from
+// one to another is never in none.
+func differences(have map[string]*registry.Endpoints, want []*registry.Endpoints) (*change, error) {
+	c := &change{}
+	left := maps.Clone(have)
+	for _, slice := range want {
+		old := left[slice.Name]
+		delete(left, slice.Name)
+		if same, err := equal(old, slice); err != nil || same {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if old != nil {
+			slice.ModRevision = old.ModRevision
+		}
+		c.puts = append(c.puts, slice)
+	}
+	if len(left) == 0 {
+		slices.Reverse(c.puts)
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		c.deletes = append(c.deletes, left[name].Ref())
+	}
+	return c, nil
+}
+
+// equal reports whether a slice stands in the registry as it should.
+func equal(have, want *registry.Endpoints) (bool, error) {
+	if have == nil {
+		return false, nil
+	}
+	bare := *have
+	bare.Meta = registry.Meta{Kind: have.Kind, Key: have.Key, Labels: have.Labels, Annotations: have.Annotations}
+	a, err := codec.Encode(&bare)
+	if err != nil {
+		return false, nil // somebody changed it to what we wouldn't write
+	}
+	b, err := codec.Encode(want)
+	return string(a) == string(b), err
+}
+
+func (c *change) empty() bool { return len(c.puts)+len(c.deletes) == 0 }
+
+// write makes a change. A slice of the same name that isn't ours, or isn't as it
+// was read, stays, and is an error.
+func (s *store) write(ctx context.Context, c *change) error {
+	for _, slice := range c.puts {
+		if err := s.put(ctx, slice); err != nil {
+			return err
+		}
+	}
+	for _, ref := range c.deletes {
+		if err := s.writer.Delete(ctx, ref); err != nil && !errors.Is(err, write.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *store) put(ctx context.Context, slice *registry.Endpoints) error {
+	condition := write.Condition{Absent: slice.ModRevision == 0, Revision: slice.ModRevision}
+	value, err := codec.Encode(slice)
+	if err != nil {
+		return err
+	}
+	document, err := codec.ParseValue(slice.Ref(), value)
+	if err != nil {
+		return err
+	}
+	_, err = s.writer.ApplyIf(ctx, document, condition)
+	return err
+}

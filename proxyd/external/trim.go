@@ -1,0 +1,90 @@
+package external
+
+import (
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// trim takes out of an object all but what says whether its service concerns
+// this package: whether there are checks, and endpoints given by name. Those
+// that do are read in full when something about them changes.
+func trim(o registry.Object) {
+	meta := o.Metadata()
+	labels, annotations := meta.Labels, meta.Annotations
+	meta.UID, meta.APIVersion, meta.Labels, meta.Annotations = "", "", nil, nil
+	switch o := o.(type) {
+	case *registry.Service:
+		if method := annotations[CheckAnnotation]; method != "" && method != "none" {
+			meta.Annotations = map[string]string{CheckAnnotation: ""}
+		}
+		*o = registry.Service{Meta: o.Meta, Type: o.Type, PortalIPs: o.PortalIPs, ExternalName: o.ExternalName}
+	case *registry.Endpoints:
+		if labels[discoveryv1.LabelManagedBy] == ManagedBy {
+			meta.Labels = map[string]string{discoveryv1.LabelManagedBy: ManagedBy}
+		}
+		o.Subsets = named(o.Subsets)
+	}
+}
+
+// named returns the endpoints that are given by name; nil if none is.
+func named(subsets []registry.Subset) []registry.Subset {
+	var hosts []registry.Endpoint
+	for _, s := range subsets {
+		for _, e := range s.Endpoints {
+			if e.Host != "" {
+				hosts = append(hosts, registry.Endpoint{Host: e.Host})
+			}
+		}
+	}
+	if hosts == nil {
+		return nil
+	}
+	return []registry.Subset{{Endpoints: hosts}}
+}
+
+// hosts returns the DNS names that a service stands for.
+func hosts(s *registry.Snapshot, k registry.Key) []string {
+	var names []string
+	if service := s.Spec(k); service != nil && service.ExternalName != "" {
+		names = append(names, service.ExternalName)
+	}
+	add := func(subsets []registry.Subset) {
+		for _, s := range subsets {
+			for _, e := range s.Endpoints {
+				if e.Host != "" {
+					names = append(names, e.Host)
+				}
+			}
+		}
+	}
+	if endpoints, ok := s.Object(registry.Ref{Kind: registry.KindEndpoints, Key: k}).(*registry.Endpoints); ok {
+		add(endpoints.Subsets)
+	}
+	for slice := range s.Slices(k) {
+		add(slice.Subsets)
+	}
+	return names
+}
+
+// own reports whether a slice is one of this package's.
+func own(slice *registry.Endpoints) bool {
+	return slice.Labels[discoveryv1.LabelManagedBy] == ManagedBy
+}
+
+// concerns reports whether a service has anything to be looked after, or a
+// slice of ours that may have to go.
+func concerns(s *registry.Snapshot, k registry.Key) bool {
+	service := s.Spec(k)
+	served := service != nil && service.Type != registry.ExternalName
+	for slice := range s.Slices(k) {
+		if own(slice) || served && slice.Subsets != nil {
+			return true
+		}
+	}
+	if !served {
+		return false
+	}
+	endpoints, ok := s.Object(registry.Ref{Kind: registry.KindEndpoints, Key: k}).(*registry.Endpoints)
+	return service.Annotations != nil || ok && endpoints.Subsets != nil
+}
