@@ -1,0 +1,101 @@
+package announce_test
+
+import (
+	"syscall"
+	"testing"
+	"time"
+)
+
+// However a node ceases to be able to announce, another takes over, and no two
+// are ever heard at the same time.
+func TestFailOver(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		fail func(s *segment, n *nodeProcess)
+		mend func(s *segment, n *nodeProcess)
+	}{
+		{
+			"its process is killed",
+			func(_ *segment, n *nodeProcess) { n.kill() },
+			func(_ *segment, n *nodeProcess) { n.start() },
+		},
+		{
+			"it is told to end",
+			func(_ *segment, n *nodeProcess) {
+				_ = n.cmd.Process.Signal(syscall.SIGTERM)
+				_ = n.cmd.Wait()
+			},
+			func(_ *segment, n *nodeProcess) { n.start() },
+		},
+		{
+			"its process hangs for a while",
+			func(_ *segment, n *nodeProcess) { _ = n.cmd.Process.Signal(syscall.SIGSTOP) },
+			func(_ *segment, n *nodeProcess) { _ = n.cmd.Process.Signal(syscall.SIGCONT) },
+		},
+		{
+			"it doesn't reach etcd",
+			func(s *segment, n *nodeProcess) { s.lab.Unplug("back", n.Host) },
+			func(s *segment, n *nodeProcess) { s.lab.Plug("back", n.Host) },
+		},
+		{
+			"its cable is pulled",
+			func(s *segment, n *nodeProcess) { s.lab.Unplug("lan", n.Host) },
+			func(s *segment, n *nodeProcess) { s.lab.Plug("lan", n.Host) },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSegment(t)
+			s.all()
+			for _, address := range []string{vip + ":80", "[" + vip6 + "]:80"} {
+				s.eventually("connected to "+address, func() bool { return s.connect(address) == nil })
+			}
+			s.settle(vip)
+			ear, k, k6 := s.listen(vip), s.knock(vip+":80"), s.knock("["+vip6+"]:80")
+			first := s.holder(vip)
+			s.eventually("the first is heard", func() bool { return ear.hears(first) })
+
+			test.fail(s, first)
+			second := s.holder(vip, first.Name())
+			at := time.Now()
+			s.eventually("the second is heard", func() bool { return ear.hears(second) })
+			s.eventually("connections by IPv4", func() bool { return k.since(at) })
+			s.eventually("connections by IPv6", func() bool { return k6.since(at) })
+
+			test.mend(s, first)
+			s.all()
+			s.eventually("the first is back", func() bool { return s.holder(vip) == first })
+			s.eventually("the first is heard again", func() bool { return ear.hears(first) })
+			at = time.Now()
+			s.eventually("connections", func() bool { return k.since(at) && k6.since(at) })
+			t.Logf("outage %v by IPv4, %v by IPv6", k.outage(), k6.outage())
+			ear.close()
+			s.turns(ear, first, second, first)
+		})
+	}
+}
+
+// settle waits until the node that all nodes choose announces an address: it
+// may have been another that came first.
+func (s *segment) settle(addr string) {
+	s.tb.Helper()
+	for since, last := time.Now(), s.holder(addr); time.Since(since) < time.Second; time.Sleep(10 * time.Millisecond) {
+		if now := s.holder(addr); now != last {
+			since, last = time.Now(), now
+		}
+	}
+}
+
+// turns fails the test unless those spoke that are given, each in its turn.
+func (s *segment) turns(e *ear, want ...*nodeProcess) {
+	s.tb.Helper()
+	turns := e.heard()
+	for i, t := range turns {
+		s.tb.Logf("%s spoke %d times until %v", t.mac, t.frames, t.last.Sub(t.first).Round(time.Millisecond))
+		if i > 0 && t.first.Before(turns[i-1].last) || i >= len(want) || t.mac != want[i].mac {
+			s.tb.Errorf("turn %d was %s's", i, t.mac)
+		}
+	}
+	if len(turns) != len(want) {
+		s.tb.Errorf("%d turns, want %d", len(turns), len(want))
+	}
+}

@@ -1,0 +1,435 @@
+package announce_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/packet"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/svcreg/svcreg/proxyd"
+	"github.com/svcreg/svcreg/proxyd/announce"
+	"github.com/svcreg/svcreg/registry/codec"
+	"github.com/svcreg/svcreg/registry/etcd"
+	"github.com/svcreg/svcreg/registry/registrytest"
+	"github.com/svcreg/svcreg/registry/watch"
+	"github.com/svcreg/svcreg/test/lab"
+)
+
+const (
+	etcdURL = "http://10.9.0.1:2379"
+	vip     = "192.0.2.100"
+	vip6    = "2001:db8::100"
+	// patience is how long a test waits for what must come.
+	patience = 30 * time.Second
+)
+
+// TestMain is also the main function of the nodes' processes.
+func TestMain(m *testing.M) {
+	if name := os.Getenv("SVCREG_ANNOUNCE_NODE"); name != "" {
+		if err := runNode(name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// runNode is a proxyd with rules, and the announcing.
+func runNode(name string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	c := proxyd.DefaultConfig()
+	c.Etcd = etcd.Config{Endpoints: []string{etcdURL}}
+	c.NodeName, c.ProxyMode, c.HealthzListen, c.MetricsListen = name, proxyd.NFTables, "", ""
+	c.PublicIPRanges = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}
+	client, err := etcd.Connect(c.Etcd)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	layout, err := codec.NewLayout("")
+	if err != nil {
+		return err
+	}
+	feed := &announce.Feed{}
+	watcher, err := watch.New(watch.Config{Client: client, Layout: layout, Notify: feed.Put})
+	if err != nil {
+		return err
+	}
+	tasks, ctx := errgroup.WithContext(ctx)
+	tasks.Go(func() error { return proxyd.Run(ctx, c) })
+	tasks.Go(func() error { return watcher.Run(ctx) })
+	tasks.Go(func() error {
+		return announce.Run(ctx, announce.Config{Client: client, Layout: layout, Node: name, Feed: feed})
+	})
+	return tasks.Wait()
+}
+
+// segment is three nodes and a client on one Ethernet, and etcd and a server
+// behind the nodes on another:
+//
+//	etcd, web ── back ── node1, node2, node3 ── lan ── out
+type segment struct {
+	tb    testing.TB
+	lab   *lab.Lab
+	nodes map[string]*nodeProcess
+	out   *lab.Host
+	web   *lab.Host
+	etcd  *registrytest.Member
+}
+
+type nodeProcess struct {
+	*lab.Host
+	tb  testing.TB
+	mac string
+	cmd *exec.Cmd
+	log *os.File
+}
+
+const manifests = `
+{apiVersion: v1, kind: Service, metadata: {namespace: default, name: web},
+ spec: {type: LoadBalancer, ports: [{port: 80, protocol: TCP}], ipFamilies: [IPv4, IPv6]},
+ status: {loadBalancer: {ingress: [{ip: 192.0.2.100}, {ip: "2001:db8::100"}]}}}
+`
+
+const slices = `
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: default, name: web-4, labels: {kubernetes.io/service-name: web}},
+ addressType: IPv4, ports: [{port: 80, protocol: TCP}], endpoints: [{addresses: [10.9.0.2], conditions: {ready: true}}]}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: default, name: web-6, labels: {kubernetes.io/service-name: web}},
+ addressType: IPv6, ports: [{port: 80, protocol: TCP}], endpoints: [{addresses: ["fd09::2"], conditions: {ready: true}}]}
+`
+
+// newSegment builds it and starts the nodes.
+func newSegment(tb testing.TB) *segment {
+	tb.Helper()
+	l := lab.New(tb, "nft")
+	s := &segment{tb: tb, lab: l, nodes: map[string]*nodeProcess{}, out: l.Host("out"), web: l.Host("web")}
+	store := l.Host("etcd")
+	lan, back := []*lab.Host{s.out}, []*lab.Host{store, s.web}
+	for _, name := range []string{"node1", "node2", "node3"} {
+		n := &nodeProcess{Host: l.Host(name), tb: tb}
+		s.nodes[name] = n
+		lan, back = append(lan, n.Host), append(back, n.Host)
+	}
+	l.Switch("lan", lan...)
+	l.Switch("back", back...)
+	s.out.Addr("lan", "192.0.2.1/24", "2001:db8::1/64")
+	store.Addr("back", "10.9.0.1/24")
+	s.web.Addr("back", "10.9.0.2/24", "fd09::2/64")
+	for i, name := range []string{"node1", "node2", "node3"} {
+		n := s.nodes[name]
+		n.Addr("lan", fmt.Sprintf("192.0.2.1%d/24", i+1), fmt.Sprintf("2001:db8::1%d/64", i+1))
+		n.Addr("back", fmt.Sprintf("10.9.0.1%d/24", i+1), fmt.Sprintf("fd09::1%d/64", i+1))
+		n.Forward()
+		n.Do(func() {
+			if ifi, err := net.InterfaceByName("lan"); err == nil {
+				n.mac = ifi.HardwareAddr.String()
+			}
+		})
+	}
+	s.startEtcd(store)
+	s.serve(":80")
+	for _, n := range s.nodes {
+		n.start()
+	}
+	return s
+}
+
+func (s *segment) startEtcd(host *lab.Host) {
+	s.tb.Helper()
+	s.etcd = registrytest.StartClusterAt(s.tb, registrytest.Place{
+		Client: url.URL{Scheme: "http", Host: "10.9.0.1:2379"}, Peer: url.URL{Scheme: "http", Host: "10.9.0.1:2380"},
+		Command: host.Command, Dial: host.Dial,
+	})[0]
+	s.put("/registry/svcreg/addresses/"+vip, `{}`)
+	s.put("/registry/svcreg/addresses/"+vip6, `{}`)
+	documents, err := codec.ParseDocuments("manifests", []byte(manifests+"---"+slices))
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	layout, _ := codec.NewLayout("")
+	for _, d := range documents {
+		o, err := d.Object()
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		value, err := d.Value()
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		s.put(layout.Key(o.Ref()), string(value))
+	}
+}
+
+func (s *segment) client() *clientv3.Client { return s.etcd.Connect() }
+
+func (s *segment) put(key, value string) {
+	s.tb.Helper()
+	if _, err := s.client().Put(s.tb.Context(), key, value); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// serve has the server answer connections with a word.
+func (s *segment) serve(address string) {
+	s.tb.Helper()
+	l, err := s.web.Listen("tcp", address)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.tb.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("hello"))
+			conn.Close()
+		}
+	}()
+}
+
+// start starts the node's process.
+func (n *nodeProcess) start() {
+	n.tb.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	if n.log == nil {
+		if n.log, err = os.Create(n.tb.TempDir() + "/log"); err != nil {
+			n.tb.Fatal(err)
+		}
+		n.tb.Cleanup(n.end)
+	}
+	n.cmd = n.Command(context.Background(), self)
+	n.cmd.Env = append(os.Environ(), "SVCREG_ANNOUNCE_NODE="+n.Name(), "GOMAXPROCS=1")
+	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
+	if err := n.cmd.Start(); err != nil {
+		n.tb.Fatal(err)
+	}
+}
+
+// kill ends the process at once.
+func (n *nodeProcess) kill() {
+	if n.cmd != nil {
+		_ = n.cmd.Process.Kill()
+		_ = n.cmd.Wait()
+		n.cmd = nil
+	}
+}
+
+func (n *nodeProcess) end() {
+	n.kill()
+	if n.tb.Failed() {
+		text, _ := os.ReadFile(n.log.Name())
+		n.tb.Logf("%s said:\n%s", n.Name(), text)
+	}
+	n.log.Close()
+}
+
+// holder waits until an address is claimed, by none of some nodes, and returns
+// who has it.
+func (s *segment) holder(addr string, not ...string) *nodeProcess {
+	s.tb.Helper()
+	var last string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		got, err := s.client().Get(s.tb.Context(), "/registry/svcreg/announced/"+addr)
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		if last = ""; len(got.Kvs) == 1 {
+			last = string(got.Kvs[0].Value)
+		}
+		if last != "" && !strings.Contains(strings.Join(not, " ")+" ", last+" ") {
+			return s.nodes[last]
+		}
+	}
+	s.tb.Fatalf("%s: announced by %q, want a node that isn't %v", addr, last, not)
+	return nil
+}
+
+// all waits until all nodes take part.
+func (s *segment) all() {
+	s.tb.Helper()
+	s.eventually("three announcers", func() bool {
+		got, err := s.client().Get(s.tb.Context(), "/registry/svcreg/announcers/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+		return err == nil && got.Count == 3
+	})
+}
+
+func (s *segment) eventually(what string, done func() bool) {
+	s.tb.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.tb.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// connect opens a connection from outside and hears the server's word.
+func (s *segment) connect(address string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	conn, err := s.out.Dial(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	_, err = conn.Read(make([]byte, 1))
+	return err
+}
+
+// knocker opens connections from outside, one after the other.
+type knocker struct {
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+	mu    sync.Mutex
+	last  time.Time
+	gap   time.Duration // the longest between two that succeeded
+	n     int
+}
+
+func (s *segment) knock(address string) *knocker {
+	ctx, stop := context.WithCancel(context.Background())
+	k := &knocker{stop: stop, last: time.Now()}
+	k.tasks.Go(func() {
+		for ctx.Err() == nil {
+			err := s.connect(address)
+			k.mu.Lock()
+			if now := time.Now(); err == nil {
+				k.gap, k.last, k.n = max(k.gap, now.Sub(k.last)), now, k.n+1
+			}
+			k.mu.Unlock()
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	return k
+}
+
+// since reports whether a connection succeeded that ended after a time.
+func (k *knocker) since(t time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last.After(t)
+}
+
+// outage ends it and returns the longest time without a success.
+func (k *knocker) outage() time.Duration {
+	k.stop()
+	k.tasks.Wait()
+	return max(k.gap, 0)
+}
+
+// ear asks for an address again and again, and notes who answers or announces.
+type ear struct {
+	conn  *packet.Conn
+	done  chan struct{}
+	tasks sync.WaitGroup
+	mu    sync.Mutex
+	turns []turn // one for each time that another speaks
+}
+
+// turn is a time in which one host spoke.
+type turn struct {
+	mac         string
+	first, last time.Time
+	frames      int
+}
+
+// listen begins to ask for an IPv4 address from outside.
+func (s *segment) listen(addr string) *ear {
+	s.tb.Helper()
+	e := &ear{done: make(chan struct{})}
+	var own net.HardwareAddr
+	s.out.Do(func() {
+		ifi, err := net.InterfaceByName("lan")
+		if err != nil {
+			s.tb.Fatal(err)
+		}
+		own = ifi.HardwareAddr
+		if e.conn, err = packet.Listen(ifi, packet.Raw, 0x0806, nil); err != nil {
+			s.tb.Fatal(err)
+		}
+	})
+	target := netip.MustParseAddr(addr).As4()
+	everybody := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	question := append(append(append([]byte{}, everybody...), own...), 8, 6, 0, 1, 8, 0, 6, 4, 0, 1)
+	question = append(append(append(question, own...), 192, 0, 2, 1), 0, 0, 0, 0, 0, 0)
+	question = append(question, target[:]...)
+	e.tasks.Go(func() {
+		for {
+			select {
+			case <-e.done:
+				return
+			case <-time.After(10 * time.Millisecond):
+				_, _ = e.conn.WriteTo(question, &packet.Addr{HardwareAddr: everybody})
+			}
+		}
+	})
+	e.tasks.Go(func() { e.hear(target) })
+	s.tb.Cleanup(e.close)
+	return e
+}
+
+func (e *ear) hear(target [4]byte) {
+	buffer := make([]byte, 1500)
+	for {
+		n, _, err := e.conn.ReadFrom(buffer)
+		if err != nil {
+			return
+		}
+		if n < 42 || [4]byte(buffer[28:32]) != target {
+			continue
+		}
+		from, now := net.HardwareAddr(buffer[22:28]).String(), time.Now()
+		e.mu.Lock()
+		if len(e.turns) == 0 || e.turns[len(e.turns)-1].mac != from {
+			e.turns = append(e.turns, turn{mac: from, first: now})
+		}
+		last := &e.turns[len(e.turns)-1]
+		last.last = now
+		last.frames++
+		e.mu.Unlock()
+	}
+}
+
+func (e *ear) heard() []turn {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]turn(nil), e.turns...)
+}
+
+// hears reports whether it is a node that spoke last, and some time.
+func (e *ear) hears(n *nodeProcess) bool {
+	turns := e.heard()
+	return len(turns) > 0 && turns[len(turns)-1].mac == n.mac && turns[len(turns)-1].frames >= 20
+}
+
+func (e *ear) close() {
+	select {
+	case <-e.done:
+		return
+	default:
+	}
+	close(e.done)
+	e.conn.Close()
+	e.tasks.Wait()
+}
