@@ -5,12 +5,10 @@ import (
 	"errors"
 	"io"
 	"math"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/report"
 	"github.com/svcreg/svcreg/bench/show"
+	"github.com/svcreg/svcreg/bench/smoke"
 )
 
 // programs builds what the benchmark starts, and returns the flags that say
@@ -28,17 +27,7 @@ func programs(t *testing.T) []string {
 	if _, err := exec.LookPath("dnsperf"); err != nil || runtime.NumCPU() < 2 {
 		t.Skipf("the benchmark needs dnsperf and two processors (%d, %v)", runtime.NumCPU(), err)
 	}
-	dir := t.TempDir()
-	coredns, etcd := filepath.Join(dir, "coredns"), filepath.Join(dir, "etcd")
-	for _, argv := range [][]string{
-		{"build", "-o", coredns, "./coredns"},
-		{"build", "-C", "..", "-o", etcd, "go.etcd.io/etcd/server/v3"},
-	} {
-		if output, err := exec.Command("go", argv...).CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(argv, " "), err, output)
-		}
-	}
-	return []string{"-coredns", coredns, "-etcd", etcd}
+	return smoke.Build(t, ".", smoke.Program{Flag: "-coredns", Module: smoke.Bench, Path: "./coredns"}, smoke.Etcd)
 }
 
 func TestRuns(t *testing.T) {
@@ -63,12 +52,9 @@ func testQuick(t *testing.T, flags []string) {
 	checkThroughput(t, r)
 	checkSizes(t, r)
 	checkChanges(t, r)
-	for name, part := range map[string]string{"dns.md": "## Change", "dns.svg": "</svg>"} {
-		if text, err := os.ReadFile(filepath.Join(out, name)); err != nil || !strings.Contains(string(text), part) {
-			t.Errorf("%s: %v\n%s", name, err, text)
-		}
-	}
-	checkEmpty(t, tmp)
+	smoke.CheckFile(t, filepath.Join(out, "dns.md"), "## Change")
+	smoke.CheckFile(t, filepath.Join(out, "dns.svg"), "</svg>")
+	smoke.CheckGone(t, tmp)
 }
 
 // checkThroughput wants a round of every kind for svcreg and its rivals, and
@@ -119,13 +105,6 @@ func checkChanges(t *testing.T, r report.Results) {
 	}
 }
 
-func checkEmpty(t *testing.T, dir string) {
-	t.Helper()
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
-}
-
 // testInterrupt wants a run that is interrupted to stop its servers and to
 // remove its files.
 func testInterrupt(t *testing.T, flags []string) {
@@ -137,26 +116,5 @@ func testInterrupt(t *testing.T, flags []string) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	checkEmpty(t, tmp)
-	if running := commandLines(t, tmp); len(running) > 0 {
-		t.Errorf("still running: %q", running)
-	}
-}
-
-// commandLines returns the command lines of all processes that name a
-// directory.
-func commandLines(t *testing.T, dir string) []string {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var lines []string
-	for _, file := range files {
-		line, _ := os.ReadFile(file) // it may have ended
-		if strings.Contains(string(line), dir) {
-			lines = append(lines, string(line))
-		}
-	}
-	return lines
+	smoke.CheckGone(t, tmp)
 }

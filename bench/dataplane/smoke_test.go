@@ -7,11 +7,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +17,7 @@ import (
 	"github.com/svcreg/svcreg/bench/dataplane/shape"
 	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/show"
+	"github.com/svcreg/svcreg/bench/smoke"
 )
 
 // programs builds what the benchmark starts, and returns the flags that say
@@ -29,17 +27,7 @@ func programs(t *testing.T) []string {
 	if err := network.Check(); err != nil {
 		t.Skip(err)
 	}
-	dir := t.TempDir()
-	proxyd, etcd := filepath.Join(dir, "proxyd"), filepath.Join(dir, "etcd")
-	for _, argv := range [][]string{
-		{"build", "-C", "../..", "-o", proxyd, "./cmd/proxyd"},
-		{"build", "-C", "../..", "-o", etcd, "go.etcd.io/etcd/server/v3"},
-	} {
-		if output, err := exec.Command("go", argv...).CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(argv, " "), err, output)
-		}
-	}
-	return []string{"-proxyd", proxyd, "-etcd", etcd}
+	return smoke.Build(t, "..", smoke.Program{Flag: "-proxyd", Module: smoke.Main, Path: "./cmd/proxyd"}, smoke.Etcd)
 }
 
 func TestRuns(t *testing.T) {
@@ -73,12 +61,9 @@ func testQuick(t *testing.T, flags []string) {
 			checkFigures(t, &r, s, crowd, report.Start, report.Resident, report.EndToEnd, report.Busy, report.BusyRate)
 		}
 	}
-	for name, part := range map[string]string{"dataplane.md": "## End to end", "dataplane.svg": "</svg>"} {
-		if text, err := os.ReadFile(filepath.Join(out, name)); err != nil || !strings.Contains(string(text), part) {
-			t.Errorf("%s: %v\n%s", name, err, text)
-		}
-	}
-	checkEmpty(t, tmp)
+	smoke.CheckFile(t, filepath.Join(out, "dataplane.md"), "## End to end")
+	smoke.CheckFile(t, filepath.Join(out, "dataplane.svg"), "</svg>")
+	checkGone(t, tmp)
 }
 
 func checkKernel(t *testing.T, r *report.Results, s shape.Shape, n report.Size) {
@@ -105,12 +90,11 @@ func checkFigures(t *testing.T, r *report.Results, s shape.Shape, n report.Size,
 	}
 }
 
-// checkEmpty wants neither files to be left nor namespaces of this process.
-func checkEmpty(t *testing.T, dir string) {
+// checkGone wants neither files nor processes to be left, nor namespaces of this
+// process.
+func checkGone(t *testing.T, dir string) {
 	t.Helper()
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
+	smoke.CheckGone(t, dir)
 	left, err := filepath.Glob("/run/netns/svcreg-bench-" + strconv.Itoa(os.Getpid()) + "-*")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
@@ -129,24 +113,6 @@ func testInterrupt(t *testing.T, flags []string) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %v", part, err)
 		}
-		checkEmpty(t, tmp)
-		if lines := commandLines(t); slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, tmp) }) {
-			t.Errorf("still running: %q", lines)
-		}
+		checkGone(t, tmp)
 	}
-}
-
-// commandLines returns the command lines of all processes.
-func commandLines(t *testing.T) []string {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var lines []string
-	for _, file := range files {
-		line, _ := os.ReadFile(file) // it may have ended
-		lines = append(lines, string(line))
-	}
-	return lines
 }

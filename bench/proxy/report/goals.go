@@ -12,9 +12,10 @@ const (
 	largeGoal = 0.95 // the same, of large bodies
 	nginxGoal = 0.4  // × the requests a second of nginx, of small bodies
 	addedGoal = 1e-3 // seconds of the 99th percentile over the ReverseProxy's
-	// socketsGoal is in bytes, with so many sockets.
-	socketsGoal  = 500e6
-	socketsCount = 10_000
+	// socketsGoal is in bytes with goalSockets, which enough others tell of.
+	socketsGoal   = 500e6
+	goalSockets   = 10_000
+	enoughSockets = 1000
 )
 
 // when returns a goal where it is set, else none.

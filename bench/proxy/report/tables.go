@@ -32,7 +32,7 @@ All proxies keep their connections to the backend. Medians; ratios and differenc
 
 func throughput(r *Results, lanes ...Lane) *show.Table {
 	t := &show.Table{Head: []string{
-		"lane", "server", "requests/s", "÷ ReverseProxy", "goal", "÷ nginx", "goal", "CPU of a request", "busy", "p50", "p99", "p99 added", "goal",
+		"lane", "server", "requests/s", "÷ ReverseProxy", "goal", "÷ nginx", "goal", "CPU of a request", "÷ ReverseProxy", "busy", "p50", "p99", "p99 added", "goal",
 	}}
 	for _, l := range lanes {
 		for _, s := range Servers {
@@ -42,11 +42,12 @@ func throughput(r *Results, lanes ...Lane) *show.Table {
 			}
 			bare, nginx := show.Ratio(rate, r.Find(l, Reverse, Rate)), show.Ratio(rate, r.Find(l, NGINX, Rate))
 			small := l == Small || l == SmallUnpinned
-			added := r.added(l, s, P99)
+			cpu, added := r.Find(l, s, CPU), r.added(l, s, P99)
 			t.Add(string(l), string(s), show.Thousands(show.Median(rate)),
 				show.Number("%.2f", bare), show.AtLeast(bare, when(s == Proxyd, reverseGoal(l))),
 				show.Number("%.2f", nginx), show.AtLeast(nginx, when(s == Proxyd && small, nginxGoal)),
-				show.Number("%.1f µs", show.Median(r.Find(l, s, CPU))*1e6), show.Number("%.0f%%", show.Median(r.Find(l, s, Busy))*100),
+				show.Number("%.1f µs", show.Median(cpu)*1e6), show.Number("%.2f", show.Ratio(cpu, r.Find(l, Reverse, CPU))),
+				show.Number("%.0f%%", show.Median(r.Find(l, s, Busy))*100),
 				show.Millis(show.Median(r.Find(l, s, P50))), show.Millis(show.Median(r.Find(l, s, P99))),
 				show.Millis(added), show.AtMost(added, addedGoal, show.Millis(addedGoal)))
 		}
@@ -55,16 +56,18 @@ func throughput(r *Results, lanes ...Lane) *show.Table {
 }
 
 func sockets(r *Results) *show.Table {
-	t := &show.Table{Head: []string{"server", "before", "resident", "goal", "of a WebSocket", "÷ ReverseProxy"}}
+	t := &show.Table{Head: []string{"server", "before", "resident", "of a WebSocket", "÷ ReverseProxy", "with 10000", "goal"}}
 	for _, s := range Servers {
 		empty, filled := r.Find(Sockets, s, Empty), r.Find(Sockets, s, Filled)
 		if filled == nil {
 			continue
 		}
 		before, resident := show.Median(empty), show.Median(filled)
+		each := (resident - before) / float64(r.Sockets)
+		goalSize := before + each*goalSockets
 		t.Add(string(s), show.Megabytes(before), show.Megabytes(resident),
-			show.AtMost(resident, when(s == Proxyd && r.Sockets >= socketsCount, socketsGoal), show.Megabytes(socketsGoal)),
-			show.Number("%.1f kB", (resident-before)/float64(r.Sockets)/1e3), show.Number("%.2f", show.Ratio(filled, r.Find(Sockets, Reverse, Filled))))
+			show.Number("%.1f kB", each/1e3), show.Number("%.2f", show.Ratio(filled, r.Find(Sockets, Reverse, Filled))),
+			show.Megabytes(goalSize), show.AtMost(goalSize, when(s == Proxyd && r.Sockets >= enoughSockets, socketsGoal), show.Megabytes(socketsGoal)))
 	}
 	return t
 }

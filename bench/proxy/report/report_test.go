@@ -1,0 +1,135 @@
+package report
+
+import (
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// sample is the results of a small run, with everything in it. proxyd misses
+// some goals.
+func sample() Results {
+	r := Results{
+		Time:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Machine: Machine{CPU: "A Processor", Cores: 2, Kernel: "6.18", Go: "go1.26", NGINX: "nginx 1.22", HAProxy: "haproxy 2.6"},
+		Small:   128, Large: 1 << 20, Connections: 64, Sockets: 9900,
+	}
+	for i, s := range Servers {
+		rate := []float64{100_000, 40_000, 38_000, 20_000, 17_000}[i]
+		for _, l := range []Lane{Small, Large, One, SmallUnpinned, LargeUnpinned} {
+			for round := range 2 {
+				rate := rate * (1 + float64(round)/10)
+				if l == Large || l == LargeUnpinned {
+					rate = 2000 - float64(i)
+				}
+				r.Add(l, s, Rate, rate)
+				r.Add(l, s, P50, 64/rate)
+				r.Add(l, s, P99, 100/rate)
+				r.Add(l, s, CPU, 1/rate)
+				r.Add(l, s, Busy, 1)
+			}
+		}
+		if s != Backend {
+			r.Add(Sockets, s, Empty, 10e6)
+			r.Add(Sockets, s, Filled, float64(i)*120e6)
+		}
+	}
+	return r
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got; go test ./proxy/report -update writes it anew):\n%s", file, diff)
+	}
+}
+
+func TestMarkdown(t *testing.T) { golden(t, "testdata/sample.md", Markdown(sample())) }
+
+func TestChart(t *testing.T) {
+	chart := Chart(sample())
+	for decoder := xml.NewDecoder(strings.NewReader(chart)); ; {
+		_, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("not XML: %v", err)
+		}
+	}
+	golden(t, "testdata/sample.svg", chart)
+}
+
+// What wasn't measured isn't shown.
+func TestMarkdownOfParts(t *testing.T) {
+	r := Results{Sockets: 10_000}
+	r.Add(Sockets, Proxyd, Empty, 20e6)
+	r.Add(Sockets, Proxyd, Filled, 520e6)
+	text := Markdown(r)
+	if strings.Count(text, "\n## ") != 1 || !strings.Contains(text, "520.0 MB | ≤ 500.0 MB ✗") {
+		t.Errorf("got:\n%s", text)
+	}
+}
+
+// Few sockets tell nothing of many.
+func TestFewSockets(t *testing.T) {
+	r := Results{Sockets: 50}
+	r.Add(Sockets, Proxyd, Empty, 20e6)
+	r.Add(Sockets, Proxyd, Filled, 30e6)
+	if text := Markdown(r); strings.Contains(text, "≤") {
+		t.Errorf("got:\n%s", text)
+	}
+}
+
+// Values of one measure come together, in order.
+func TestAdd(t *testing.T) {
+	var r Results
+	r.Add(Small, Proxyd, Rate, 1)
+	r.Add(Large, Proxyd, Rate, 7)
+	r.Add(Small, Proxyd, Rate, 2)
+	want := []Figure{{Small, Proxyd, Rate, []float64{1, 2}}, {Large, Proxyd, Rate, []float64{7}}}
+	if diff := cmp.Diff(want, r.Figures); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if r.Find(Small, NGINX, Rate) != nil {
+		t.Error("found what was never added")
+	}
+}
+
+// What is added is so round by round: a machine that is slow for a while is so
+// for both.
+func TestAdded(t *testing.T) {
+	var r Results
+	for _, v := range [][2]float64{{0.010, 0.011}, {0.100, 0.102}, {0.010, 0.011}} {
+		r.Add(Small, Reverse, P99, v[0])
+		r.Add(Small, Proxyd, P99, v[1])
+		r.Add(Small, NGINX, P99, v[0])
+	}
+	if got := r.added(Small, Proxyd, P99); math.Abs(got-0.001) > 1e-9 {
+		t.Errorf("got %v", got)
+	}
+	for _, s := range []Server{NGINX, Reverse} {
+		if got := r.added(Small, s, P99); !math.IsNaN(got) {
+			t.Errorf("%s: %v", s, got)
+		}
+	}
+}
