@@ -23,8 +23,9 @@ type slice struct {
 
 // place spreads the groups of a service over slices: an endpoint that stands in
 // one stays there, others go where something changes anyway, then where there
-// is room, then into new slices. Those in which nothing is left are returned
-// too, but for the one slice that every selected service has.
+// is room, then into those in which nothing is left, then into new ones. What
+// is empty in the end is returned too, but for the one slice that every selected
+// service has.
 func place(groups []group, have []*registry.Endpoints, size int) (placed []slice, empty []*registry.Endpoints) {
 	have = slices.SortedFunc(slices.Values(have), func(a, b *registry.Endpoints) int { return a.Compare(b.Key) })
 	for _, g := range groups {
@@ -41,8 +42,10 @@ func place(groups []group, have []*registry.Endpoints, size int) (placed []slice
 	empty = append(empty, have...)
 	if len(placed) == 0 {
 		placed = []slice{{}}
-		if len(empty) > 0 {
-			placed[0].old, empty = empty[0], empty[1:]
+	}
+	for i := range placed {
+		if placed[i].old == nil && len(empty) > 0 {
+			placed[i].old, empty = empty[0], empty[1:]
 		}
 	}
 	return placed, empty
