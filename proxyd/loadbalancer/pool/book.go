@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -15,6 +16,7 @@ type Book struct {
 	pools  map[string]*Pool
 	claims map[netip.Addr]*Claim
 	held   map[registry.Key][]netip.Addr // by each service, in order
+	gone   map[netip.Addr]bool           // addresses with a holder that is gone
 	broken map[string]bool               // pools that can't be read
 }
 
@@ -22,7 +24,7 @@ type Book struct {
 func NewBook() *Book {
 	return &Book{
 		pools: map[string]*Pool{}, claims: map[netip.Addr]*Claim{},
-		held: map[registry.Key][]netip.Addr{}, broken: map[string]bool{},
+		held: map[registry.Key][]netip.Addr{}, gone: map[netip.Addr]bool{}, broken: map[string]bool{},
 	}
 }
 
@@ -76,6 +78,7 @@ func (b *Book) claim(a netip.Addr, c *Claim) {
 			}
 		}
 		delete(b.claims, a)
+		delete(b.gone, a)
 	}
 	if c == nil {
 		return
@@ -83,6 +86,9 @@ func (b *Book) claim(a netip.Addr, c *Claim) {
 	b.claims[a] = c
 	for i := range c.Holders {
 		k := c.Holders[i].Key()
+		if !c.Holders[i].Gone.IsZero() {
+			b.gone[a] = true
+		}
 		b.held[k] = append(b.held[k], a)
 		slices.SortFunc(b.held[k], netip.Addr.Compare)
 	}
@@ -108,6 +114,20 @@ func (b *Book) Held(k registry.Key) []netip.Addr { return slices.Clone(b.held[k]
 
 // Holders yields all services that hold an address, in no order.
 func (b *Book) Holders() iter.Seq[registry.Key] { return maps.Keys(b.held) }
+
+// Gone yields the services that hold an address and are gone, and when that was
+// found, in no order.
+func (b *Book) Gone() iter.Seq2[registry.Key, time.Time] {
+	return func(yield func(registry.Key, time.Time) bool) {
+		for a := range b.gone {
+			for _, h := range b.claims[a].Holders {
+				if !h.Gone.IsZero() && !yield(h.Key(), h.Gone) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Assigned reports whether a service holds an address and isn't gone.
 func (b *Book) Assigned(k registry.Key, a netip.Addr) bool {

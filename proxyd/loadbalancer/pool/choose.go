@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -24,6 +25,9 @@ type Request struct {
 	Has []netip.Addr
 	// Holder is what it puts into a claim. Share is empty where it won't share.
 	Holder Holder
+	// OverGone lets it take an address that is kept for a service that was
+	// deleted, where it asks for that one or no other is free.
+	OverGone bool
 	// Listed, if not nil, reports whether another service lists an address,
 	// which is not for giving away then.
 	Listed func(netip.Addr) bool
@@ -78,7 +82,7 @@ func (ch *chooser) problem(format string, args ...any) {
 // give gives the service an address that is from no pool.
 func (ch *chooser) give(a netip.Addr) {
 	if c := ch.book.Claim(a); c != nil {
-		if reason := c.admits(&ch.request.Holder); reason != "" {
+		if reason := c.admits(&ch.request.Holder, false); reason != "" {
 			ch.problem("address %s: %s", a, reason)
 			return
 		}
@@ -93,7 +97,7 @@ func (ch *chooser) want(a netip.Addr) {
 		ch.problem("address %s: want at most one of each family", a)
 		return
 	}
-	if reason := ch.refuses(a); reason != "" {
+	if reason := ch.refusesNow(a, ch.request.OverGone); reason != "" {
 		ch.problem("address %s: %s", a, reason)
 		ch.keep(a.Is4())
 		ch.served(a.Is4())
@@ -113,7 +117,9 @@ func (ch *chooser) served(is4 bool) {
 }
 
 // refuses returns why the service can't have an address; "" if it can.
-func (ch *chooser) refuses(a netip.Addr) string {
+func (ch *chooser) refuses(a netip.Addr) string { return ch.refusesNow(a, false) }
+
+func (ch *chooser) refusesNow(a netip.Addr, overGone bool) string {
 	if ch.book.unreadable(a, ch.request.Holder.Key()) {
 		return ""
 	}
@@ -125,7 +131,7 @@ func (ch *chooser) refuses(a netip.Addr) string {
 		return fmt.Sprintf("pool %s is not for namespace %s", p.Name, ch.request.Holder.Namespace)
 	}
 	if c := ch.book.Claim(a); c != nil {
-		return c.admits(&ch.request.Holder)
+		return c.admits(&ch.request.Holder, overGone)
 	}
 	return ""
 }
@@ -174,6 +180,8 @@ func (ch *chooser) one(is4 bool) {
 		ch.take(a)
 	} else if a, ok := ch.free(is4); ok {
 		ch.take(a)
+	} else if a, ok := ch.reclaimed(is4); ok {
+		ch.take(a)
 	} else {
 		ch.problem("%s", ch.why(is4))
 	}
@@ -219,6 +227,24 @@ func (ch *chooser) free(is4 bool) (netip.Addr, bool) {
 		}
 	}
 	return netip.Addr{}, false
+}
+
+// reclaimed returns the address whose holders have been gone for longest.
+func (ch *chooser) reclaimed(is4 bool) (best netip.Addr, found bool) {
+	if !ch.request.OverGone {
+		return
+	}
+	var since time.Time
+	pools := ch.pools()
+	for a, c := range ch.book.claims {
+		gone := c.gone()
+		offered := func(p *Pool) bool { return p.Offers(a) }
+		if a.Is4() != is4 || gone.IsZero() || found && !gone.Before(since) || !slices.ContainsFunc(pools, offered) {
+			continue
+		}
+		best, since, found = a, gone, true
+	}
+	return best, found
 }
 
 // why says why there is no address.

@@ -74,26 +74,61 @@ func (c *Claim) Equal(other *Claim) bool {
 	})
 }
 
+// Taken returns the claim with a holder put in, and without those services that
+// are gone and can't have the address beside it.
+func (c *Claim) Taken(h Holder) *Claim {
+	next := c.With(h)
+	next.Holders = slices.DeleteFunc(next.Holders, func(other Holder) bool {
+		return !other.Gone.IsZero() && other.Key() != h.Key() && other.beside(&h) != ""
+	})
+	return next
+}
+
 // admits returns why a holder can't have the address beside those who have it;
-// "" if it can.
-func (c *Claim) admits(h *Holder) string {
+// "" if it can. Those who are gone may not count.
+func (c *Claim) admits(h *Holder, overGone bool) string {
 	if len(c.Holders) == 0 {
 		return "its claim can't be read"
 	}
 	for _, other := range c.Holders {
-		if other.Key() == h.Key() {
+		if other.Key() == h.Key() || overGone && !other.Gone.IsZero() {
 			continue
 		}
-		if h.Share == "" || h.Share != other.Share {
-			return fmt.Sprintf("service %s holds it", other.Key())
-		}
-		for _, port := range h.Ports {
-			if slices.Contains(other.Ports, port) {
-				return fmt.Sprintf("service %s, with which it would be shared, has port %s, too", other.Key(), port)
-			}
+		if reason := other.beside(h); reason != "" {
+			return reason
 		}
 	}
 	return ""
+}
+
+// beside returns why another service can't have the holder's address, too.
+func (h *Holder) beside(other *Holder) string {
+	if h.Share == "" || h.Share != other.Share {
+		if !h.Gone.IsZero() {
+			return fmt.Sprintf("it is kept for service %s, which was deleted", h.Key())
+		}
+		return fmt.Sprintf("service %s holds it", h.Key())
+	}
+	for _, port := range h.Ports {
+		if slices.Contains(other.Ports, port) {
+			return fmt.Sprintf("service %s, with which it would be shared, has port %s, too", h.Key(), port)
+		}
+	}
+	return ""
+}
+
+// gone returns when the last of the holders was gone; zero while one is there.
+func (c *Claim) gone() time.Time {
+	var last time.Time
+	for _, h := range c.Holders {
+		if h.Gone.IsZero() {
+			return time.Time{}
+		}
+		if h.Gone.After(last) {
+			last = h.Gone
+		}
+	}
+	return last
 }
 
 // Encode returns the claim as it is stored.

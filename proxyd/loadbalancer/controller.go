@@ -1,0 +1,446 @@
+package loadbalancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
+	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/codec"
+	"github.com/svcreg/svcreg/registry/watch"
+	"github.com/svcreg/svcreg/registry/write"
+)
+
+// controller gives addresses away while this node leads. All but what it starts
+// is one goroutine's.
+type controller struct {
+	*Config
+	writer  *write.Writer
+	metrics *metrics
+	hooks   *hooks // nil without a hook
+
+	snapshot *registry.Snapshot // nil until it is known
+	book     *pool.Book         // nil until it is known
+	lists    *lists
+	dirty    map[registry.Key]bool
+	notes    map[registry.Key]Note // what stands in etcd
+	wanting  map[registry.Key]bool // the services that want an address
+	retry    retries
+
+	shown   time.Time // when the metrics were last brought up to date
+	unshown bool      // whether they may be wrong
+}
+
+// change is news of services.
+type change struct {
+	snapshot *registry.Snapshot
+	services []registry.Key
+}
+
+// lead gives addresses away until ctx ends.
+func lead(ctx context.Context, config *Config, writer *write.Writer, m *metrics) error {
+	c := &controller{
+		Config: config, writer: writer, metrics: m, lists: newLists(),
+		dirty: map[registry.Key]bool{}, wanting: map[registry.Key]bool{},
+		retry: newRetries(),
+	}
+	defer m.reset()
+	if err := c.readNotes(ctx); err != nil {
+		return err
+	}
+	if c.Hook != "" {
+		c.hooks = newHooks(config, m)
+		if err := c.hooks.load(ctx); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	if c.hooks != nil {
+		defer c.hooks.running.Wait()
+	}
+	defer cancel()
+	changes, updates := make(chan change), make(chan pool.Update)
+	watcher, err := c.watcher(ctx, changes)
+	if err != nil {
+		return err
+	}
+	running.Go(func() { _ = watcher.Run(ctx) })
+	running.Go(func() {
+		pool.Follow(ctx, c.Client, c.Layout, c.Logger, func(u pool.Update) { send(ctx, updates, u) })
+	})
+	return c.loop(ctx, changes, updates)
+}
+
+// watcher follows the services, of which little is kept.
+func (c *controller) watcher(ctx context.Context, changes chan<- change) (*watch.Watcher, error) {
+	return watch.New(watch.Config{
+		Client: c.Client, Layout: c.Layout, Kinds: []registry.Kind{registry.KindService}, Logger: c.Logger,
+		Trim: trim,
+		Notify: func(s *registry.Snapshot, changed *registry.Changes) {
+			send(ctx, changes, change{s, slices.Clone(changed.Services)})
+		},
+	})
+}
+
+// trim leaves of a service what says whether it is of interest. What it wants
+// is read when that is so.
+func trim(o registry.Object) {
+	if s, ok := o.(*registry.Service); ok {
+		meta := registry.Meta{Kind: s.Kind, Key: s.Key, CreateRevision: s.CreateRevision, ModRevision: s.ModRevision}
+		*s = registry.Service{Meta: meta, Type: s.Type, PublicIPs: s.PublicIPs, LoadBalancerIPs: s.LoadBalancerIPs}
+	}
+}
+
+// send hands a value over, unless ctx ends first.
+func send[T any](ctx context.Context, to chan<- T, v T) {
+	select {
+	case to <- v:
+	case <-ctx.Done():
+	}
+}
+
+// loop takes news in, and does what follows from it.
+func (c *controller) loop(ctx context.Context, changes <-chan change, updates <-chan pool.Update) error {
+	var results <-chan result
+	if c.hooks != nil {
+		results = c.hooks.results
+	}
+	for {
+		timer := time.NewTimer(c.pause())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case n := <-changes:
+			c.changed(n)
+		case u := <-updates:
+			c.updated(u)
+		case r := <-results:
+			c.hooks.took(r)
+			c.dirty[r.service] = true
+		case <-timer.C:
+		}
+		timer.Stop()
+		if err := c.settle(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// changed takes in news of services.
+func (c *controller) changed(n change) {
+	c.snapshot = n.snapshot
+	for _, k := range n.services {
+		s := n.snapshot.Spec(k)
+		if c.lists.set(k, s) {
+			c.awaken()
+		}
+		if c.interesting(k, s) {
+			c.dirty[k] = true
+		}
+	}
+}
+
+// interesting reports whether a service may need something.
+func (c *controller) interesting(k registry.Key, s *registry.Service) bool {
+	_, noted := c.notes[k]
+	return noted || c.wanting[k] || s != nil && (s.Type == registry.LoadBalancer || len(s.LoadBalancerIPs) > 0) ||
+		c.book != nil && len(c.book.Held(k)) > 0 || c.hooks.knows(k)
+}
+
+// updated takes in news of pools and claims. A claim that this node wrote is
+// none.
+func (c *controller) updated(u pool.Update) {
+	all := u.Anew || len(u.Pools) > 0
+	if c.book == nil {
+		c.book = pool.NewBook()
+	}
+	touch := func(claim *pool.Claim) {
+		for i := range claim.Holders {
+			c.dirty[claim.Holders[i].Key()] = true
+		}
+	}
+	for a, next := range u.Claims {
+		old := c.book.Claim(a)
+		if old != nil && next != nil && old.Revision >= next.Revision || old == nil && next == nil {
+			continue
+		}
+		if old != nil {
+			touch(old)
+			c.awaken()
+		}
+		if next != nil {
+			touch(next)
+		}
+	}
+	c.book.Apply(u)
+	if all {
+		c.everything()
+	}
+}
+
+// everything has all services looked at that may need something.
+func (c *controller) everything() {
+	if c.snapshot != nil {
+		for s := range c.snapshot.Specs() {
+			if c.interesting(s.Key, s) {
+				c.dirty[s.Key] = true
+			}
+		}
+	}
+	for k := range c.book.Holders() {
+		c.dirty[k] = true
+	}
+	for k := range c.hooks.known() {
+		c.dirty[k] = true
+	}
+	for k := range c.notes {
+		c.dirty[k] = true
+	}
+}
+
+// awaken has the services looked at that lack something: it may be there now.
+func (c *controller) awaken() {
+	for k := range c.notes {
+		c.dirty[k] = true
+	}
+}
+
+// settle looks at all services that may need something: older ones first.
+func (c *controller) settle(ctx context.Context) error {
+	if c.snapshot == nil || c.book == nil {
+		return nil
+	}
+	now := time.Now()
+	for k := range c.retry.due(now) {
+		c.dirty[k] = true
+	}
+	if c.hooks != nil {
+		for k := range c.hooks.retry.due(now) {
+			c.dirty[k] = true
+		}
+	}
+	for k := range c.expired(now) {
+		c.dirty[k] = true
+	}
+	defer func() { c.show(time.Now()) }()
+	if len(c.dirty) == 0 {
+		return nil
+	}
+	for _, k := range c.inOrder() {
+		delete(c.dirty, k)
+		err := c.reconcile(ctx, k)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case write.IsForeign(err):
+			return err
+		case err == nil:
+			c.retry.done(k)
+		default:
+			c.retry.failed(k, now)
+			if !errors.Is(err, write.ErrChanged) {
+				c.Logger.Error("a service that may want an address is tried again", "service", k.String(), "error", err)
+			}
+		}
+	}
+	c.unshown = true
+	return nil
+}
+
+// show brings the metrics up to date, now and then.
+func (c *controller) show(now time.Time) {
+	if c.unshown && now.Sub(c.shown) >= showPause {
+		failing := c.failing()
+		c.metrics.show(c.book, len(c.wanting)-failing, failing)
+		c.shown, c.unshown = now, false
+	}
+}
+
+// failing counts the services that want an address and lack something.
+func (c *controller) failing() int {
+	n := 0
+	for k := range c.notes {
+		if c.wanting[k] {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *controller) inOrder() []registry.Key {
+	var services []*registry.Service
+	for k := range c.dirty {
+		s := c.snapshot.Spec(k)
+		if s == nil { // what it frees others may need
+			s = &registry.Service{Meta: registry.Meta{Key: k}}
+		}
+		services = append(services, s)
+	}
+	slices.SortFunc(services, func(a, b *registry.Service) int {
+		if a.Before(b) {
+			return -1
+		}
+		return 1
+	})
+	var keys []registry.Key
+	for _, s := range services {
+		keys = append(keys, s.Key)
+	}
+	return keys
+}
+
+// expired returns the services whose grace time is over.
+func (c *controller) expired(now time.Time) map[registry.Key]bool {
+	over := map[registry.Key]bool{}
+	for k, gone := range c.book.Gone() {
+		if !now.Before(gone.Add(c.Grace)) && !c.hooks.knows(k) {
+			over[k] = true
+		}
+	}
+	return over
+}
+
+const (
+	// longestPause is how long the loop rests at most.
+	longestPause = time.Minute
+	// showPause is how old metrics may be.
+	showPause = time.Second
+)
+
+// pause returns when the loop has something to do again without news.
+func (c *controller) pause() time.Duration {
+	now := time.Now()
+	next := now.Add(longestPause)
+	if at, ok := c.retry.next(); ok && at.Before(next) {
+		next = at
+	}
+	if c.hooks != nil {
+		if at, ok := c.hooks.retry.next(); ok && at.Before(next) {
+			next = at
+		}
+	}
+	if c.book == nil || c.snapshot == nil {
+		return longestPause
+	}
+	if len(c.dirty) > 0 {
+		return 0
+	}
+	if c.unshown && next.Sub(now) > showPause {
+		next = now.Add(showPause)
+	}
+	for _, gone := range c.book.Gone() {
+		if at := gone.Add(c.Grace); at.After(now) && at.Before(next) {
+			next = at
+		}
+	}
+	return max(0, next.Sub(now))
+}
+
+// reconcile brings one service and its claims to what they must be.
+func (c *controller) reconcile(ctx context.Context, k registry.Key) error {
+	var p *plan
+	ref := registry.Ref{Kind: registry.KindService, Key: k}
+	revision, err := c.writer.Amend(ctx, ref, func(d *codec.Document) (write.Also, error) {
+		p = &plan{
+			key: k, layout: c.Layout, book: c.book, now: time.Now(), grace: c.Grace, overGone: c.hooks == nil,
+			listed: func(a netip.Addr) bool { return c.lists.another(k, a) },
+		}
+		g, err := c.hooks.ask(ctx, k, d)
+		if err != nil {
+			return write.Also{}, err
+		}
+		if err := p.make(d, g); err != nil {
+			return write.Also{}, err
+		}
+		also, err := p.also()
+		if err != nil {
+			return also, err
+		}
+		return c.withNote(p, also)
+	})
+	if err != nil {
+		return err
+	}
+	c.settled(p, revision)
+	return nil
+}
+
+// withNote adds what is to be said about the service.
+func (c *controller) withNote(p *plan, also write.Also) (write.Also, error) {
+	note, noted := c.notes[p.key]
+	key := NoteKey(c.Layout, p.key)
+	switch {
+	case p.problem == note.Problem:
+	case p.problem == "" && noted:
+		also.Ops = append(also.Ops, clientv3.OpDelete(key))
+	default:
+		value, err := Note{p.problem, p.now.UTC().Truncate(time.Second)}.encode()
+		if err != nil {
+			return also, err
+		}
+		also.Ops = append(also.Ops, clientv3.OpPut(key, value))
+	}
+	return also, nil
+}
+
+// settled takes in what was written.
+func (c *controller) settled(p *plan, revision int64) {
+	if p.wish.mine {
+		c.wanting[p.key] = true
+	} else {
+		delete(c.wanting, p.key)
+	}
+	before := c.book.Held(p.key)
+	c.book.Apply(p.update(revision))
+	after := c.book.Held(p.key)
+	log := c.Logger.With("service", p.key.String())
+	for _, a := range after {
+		if !slices.Contains(before, a) {
+			c.metrics.changes.WithLabelValues("assigned").Inc()
+			log.Info("a service got an address", "address", a.String(), "pool", c.book.Claim(a).Pool)
+		}
+	}
+	for _, a := range before {
+		if !slices.Contains(after, a) {
+			c.metrics.changes.WithLabelValues("freed").Inc()
+			log.Info("an address is free", "address", a.String())
+			c.awaken()
+		}
+	}
+	if p.problem == c.notes[p.key].Problem {
+		return
+	}
+	delete(c.notes, p.key)
+	if p.problem != "" {
+		c.notes[p.key] = Note{p.problem, p.now}
+		log.Warn("a service doesn't get what it wants of a load balancer", "problem", p.problem)
+	}
+}
+
+// readNotes reads what is said about services already.
+func (c *controller) readNotes(ctx context.Context) error {
+	c.notes = map[registry.Key]Note{}
+	dir := NoteDir(c.Layout)
+	response, err := c.Client.Get(ctx, dir, clientv3.WithPrefix())
+	if err != nil {
+		return fmt.Errorf("read %s: %w", dir, err)
+	}
+	for _, kv := range response.Kvs {
+		if ns, name, ok := strings.Cut(strings.TrimPrefix(string(kv.Key), dir), "/"); ok {
+			note, _ := DecodeNote(kv.Value) // one that can't be read is written anew
+			c.notes[registry.Key{Namespace: ns, Name: name}] = note
+		}
+	}
+	return nil
+}
