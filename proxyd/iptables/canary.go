@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	machine "github.com/svcreg/svcreg/proxyd/node" // a node is one of a tree here
+	// a node is one of a tree here
 	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
@@ -28,12 +28,12 @@ func (p *Proxier) Generation() (uint64, error) {
 }
 
 // Changes returns what tells of the next change to the kernel's rules, by
-// whomever; see node.Changes. The legacy backend tells of none.
+// whomever; see node.NFTables. The legacy backend tells of none.
 func (p *Proxier) Changes() (io.ReadCloser, error) {
 	if p.features.Legacy {
 		return nil, errors.ErrUnsupported
 	}
-	return machine.Changes()
+	return p.kernel.Changes()
 }
 
 // Intact reports whether that stands which all packets meet first: the jumps to

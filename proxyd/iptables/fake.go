@@ -3,7 +3,9 @@ package iptables
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
@@ -82,6 +84,9 @@ func (f *Fake) Generation() (uint32, error) {
 	defer f.mu.Unlock()
 	return f.made, nil
 }
+
+// Changes fails: nobody but Restore changes anything.
+func (f *Fake) Changes() (io.ReadCloser, error) { return nil, errors.ErrUnsupported }
 
 // Save prints what stands, in the form of iptables-save.
 func (f *Fake) Save(ctx context.Context, family rules.Family) ([]byte, error) {

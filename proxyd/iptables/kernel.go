@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -27,6 +28,8 @@ type Kernel interface {
 	// Generation returns a number that is the next one after each transaction,
 	// of whomever. It is not asked where Features.Legacy is set.
 	Generation() (uint32, error)
+	// Changes returns what tells of the next transaction.
+	Changes() (io.ReadCloser, error)
 }
 
 // Features is what a machine's iptables can do.
@@ -66,6 +69,7 @@ type commands struct {
 	wrap []string
 	// stem is "tables", "tables-nft" or "tables-legacy".
 	stem string
+	*machine.NFTables
 }
 
 var _ Kernel = commands{}
@@ -73,9 +77,9 @@ var _ Kernel = commands{}
 // newCommands returns the commands of a mode.
 func newCommands(mode string) commands {
 	if mode == "" || mode == ModeAuto {
-		return commands{stem: "tables"}
+		return commands{stem: "tables", NFTables: &machine.NFTables{}}
 	}
-	return commands{stem: "tables-" + mode}
+	return commands{stem: "tables-" + mode, NFTables: &machine.NFTables{}}
 }
 
 // name returns a command's name: part is "", "-restore" or "-save".
@@ -96,9 +100,6 @@ func (c commands) Restore(ctx context.Context, family rules.Family, input []byte
 func (c commands) Save(ctx context.Context, family rules.Family) ([]byte, error) {
 	return c.run(ctx, nil, c.name(family, "-save"))
 }
-
-// Generation asks the kernel.
-func (commands) Generation() (uint32, error) { return machine.Generation() }
 
 func (c commands) run(ctx context.Context, input []byte, args ...string) ([]byte, error) {
 	args = append(append([]string{}, c.wrap...), args...)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-
-	"github.com/svcreg/svcreg/proxyd/node"
 )
 
 // Generation returns a number that is another one after a change to the kernel's
@@ -16,8 +14,8 @@ func (p *Proxier) Generation() (uint64, error) {
 }
 
 // Changes returns what tells of the next change to the kernel's rules, by
-// whomever; see node.Changes.
-func (p *Proxier) Changes() (io.ReadCloser, error) { return node.Changes() }
+// whomever; see node.NFTables.
+func (p *Proxier) Changes() (io.ReadCloser, error) { return p.changes.Changes() }
 
 // Intact reports whether all chains stand as they were made, and what leads to
 // them. It costs less than a millisecond, and nothing where nobody else changed

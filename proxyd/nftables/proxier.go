@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/svcreg/svcreg/proxyd/node"
 	"github.com/svcreg/svcreg/proxyd/rules"
 )
 
@@ -18,6 +19,7 @@ import (
 type Proxier struct {
 	cfg      Config
 	kernel   *ledger
+	changes  node.NFTables
 	families map[rules.Family]*table
 }
 
@@ -53,7 +55,7 @@ func New(cfg Config) (*Proxier, error) {
 }
 
 func newProxier(cfg Config, k kernel, families []rules.Family) *Proxier {
-	p := &Proxier{cfg, &ledger{kernel: k}, map[rules.Family]*table{}}
+	p := &Proxier{cfg: cfg, kernel: &ledger{kernel: k}, families: map[rules.Family]*table{}}
 	for _, f := range families {
 		p.families[f] = &table{version: version(f, cfg)}
 	}
