@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
 )
 
 // stopTime is how long a process may take to end by itself.
@@ -67,6 +68,36 @@ func Pin(core int, argv []string) (pinned, env []string) {
 		return argv, nil
 	}
 	return append([]string{"taskset", "-c", strconv.Itoa(core - 1)}, argv...), []string{"GOMAXPROCS=1"}
+}
+
+// PinSelf runs this process, and what it starts and doesn't pin, on one
+// processor, counted from 1, until the function is called that it returns. With 0
+// it does nothing. What servers say is read there then, and not where they run.
+func PinSelf(core int) (undo func(), err error) {
+	if core == 0 {
+		return func() {}, nil
+	}
+	var before, only unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return nil, fmt.Errorf("processors of this process: %w", err)
+	}
+	only.Set(core - 1)
+	return func() { _ = pinThreads(&before) }, pinThreads(&only)
+}
+
+// pinThreads binds all threads of this process. Those to come are as those that
+// they come from.
+func pinThreads(to *unix.CPUSet) error {
+	threads, err := procfs.AllThreads(os.Getpid())
+	if err != nil {
+		return fmt.Errorf("threads of this process: %w", err)
+	}
+	for _, t := range threads {
+		if err := unix.SchedSetaffinity(t.PID, to); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("pin a thread: %w", err)
+		}
+	}
+	return nil
 }
 
 // Stop asks the process to end, insists after a while, and waits for it.

@@ -2,6 +2,10 @@ package process
 
 import (
 	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,5 +90,28 @@ func TestChildren(t *testing.T) {
 	both, cpu := usage(`sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo ready; exec sleep 60' & wait`)
 	if both < alone+alone/2 || cpu < 10*time.Millisecond {
 		t.Errorf("%d bytes alone, %d with a child that used %v", alone, both, cpu)
+	}
+}
+
+func TestPinSelf(t *testing.T) {
+	processors := func() string {
+		out, err := exec.CommandContext(t.Context(), "taskset", "-acp", strconv.Itoa(os.Getpid())).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	undo, err := PinSelf(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(processors()) {
+		if !strings.HasSuffix(line, "affinity list: 0\n") {
+			t.Errorf("pinned: %s", line)
+		}
+	}
+	undo()
+	if now := processors(); runtime.NumCPU() > 1 && strings.Contains(now, "affinity list: 0\n") {
+		t.Errorf("undone: %s", now)
 	}
 }

@@ -52,7 +52,7 @@ func testQuick(t *testing.T, flags []string) {
 		for _, l := range []report.Lane{report.Small, report.Large, report.One, report.SmallUnpinned, report.LargeUnpinned} {
 			checkFigures(t, &r, l, s, report.Rate, report.P50, report.P99, report.CPU, report.Busy)
 		}
-		if s != report.Backend {
+		if s.TakesSockets() {
 			checkFigures(t, &r, report.Sockets, s, report.Empty, report.Filled)
 		}
 	}

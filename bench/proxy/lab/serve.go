@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/svcreg/svcreg/bench/loopback"
@@ -30,7 +31,7 @@ type Server struct {
 // URL returns where something of the backend is reached through the server.
 func (s *Server) URL(name string) string {
 	path := "/" + name
-	if s.Name == report.Proxyd {
+	if s.Name.IsOurs() {
 		path = prefix + path
 	}
 	return "http://" + s.Addr.String() + path
@@ -83,12 +84,22 @@ func (l *Lab) command(ctx context.Context, name report.Server, at site) ([]strin
 	case report.Reverse:
 		return []string{l.Reverse, "-listen", at.listen.String(), "-to", "http://" + at.backend.String()}, nil
 	case report.Proxyd:
-		return []string{
-			l.Proxyd, "--proxy-mode=none", "--etcd-endpoints=" + l.etcd.URL, "--hostname-override=bench",
-			"--healthz-listen=", "--metrics-listen=", "--controllers=", "--api-listen=" + at.listen.String(),
-		}, l.register(ctx, at.backend)
+		return l.proxyd(at), l.register(ctx, at.backend)
+	case report.Quiet:
+		return append(l.proxyd(at), "--api-audit=false"), l.register(ctx, at.backend)
 	}
 	return nil, errors.New("no such server")
+}
+
+// proxyd returns what starts proxyd, with all its defaults but what the
+// backend's address and the number of clients ask for.
+func (l *Lab) proxyd(at site) []string {
+	return []string{
+		l.Proxyd, "--proxy-mode=none", "--controllers=", "--etcd-endpoints=" + l.etcd.URL, "--hostname-override=bench",
+		"--healthz-listen=", "--metrics-listen=", "--api-listen=" + at.listen.String(),
+		"--api-allow-addresses=" + netip.PrefixFrom(at.backend.Addr(), at.backend.Addr().BitLen()).String(),
+		"--api-max-connections=" + strconv.Itoa(at.connections+extra),
+	}
 }
 
 // await waits until something of the backend comes through the server.

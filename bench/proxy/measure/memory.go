@@ -19,7 +19,10 @@ func (m *Measurer) Sockets(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	for n := range m.Settings.Repeat {
-		for _, name := range program.Rotated(report.Servers[1:], n) {
+		for _, name := range program.Rotated(report.Servers, n) {
+			if !name.TakesSockets() {
+				continue
+			}
 			m.Log("%d idle WebSockets, %d of %d: %s", m.Settings.Sockets, n+1, m.Settings.Repeat, name)
 			if err := m.sockets(ctx, name, b); err != nil {
 				return fmt.Errorf("WebSockets, %s: %w", name, err)

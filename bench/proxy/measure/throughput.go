@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/svcreg/svcreg/bench/process"
 	"github.com/svcreg/svcreg/bench/program"
 	"github.com/svcreg/svcreg/bench/proxy/lab"
 	"github.com/svcreg/svcreg/bench/proxy/report"
@@ -37,6 +38,11 @@ func (m *Measurer) Unpinned(ctx context.Context) error {
 }
 
 func (m *Measurer) throughput(ctx context.Context, serverCore, clientCore int, loads []load) error {
+	unpin, err := process.PinSelf(clientCore)
+	if err != nil {
+		return err
+	}
+	defer unpin()
 	b := &bout{Measurer: m, core: clientCore}
 	defer b.stop()
 	if err := b.start(ctx, serverCore); err != nil {

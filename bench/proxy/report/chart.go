@@ -40,10 +40,10 @@ func (r *Results) panel(title string, m Measure, text func(float64) string, lane
 }
 
 func colour(s Server) show.Colour {
-	switch s {
-	case Proxyd:
+	switch {
+	case s.IsOurs():
 		return show.Ours
-	case NGINX, HAProxy:
+	case s == NGINX, s == HAProxy:
 		return show.Rival
 	}
 	return show.Plain

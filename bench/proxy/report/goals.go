@@ -41,7 +41,7 @@ func reverseGoal(l Lane) float64 {
 // which it was measured; NaN if there is nothing to compare.
 func (r *Results) added(l Lane, s Server, m Measure) float64 {
 	values, bare := r.Find(l, s, m), r.Find(l, Reverse, m)
-	if s != Proxyd || len(bare) == 0 {
+	if !s.IsOurs() || len(bare) == 0 {
 		return math.NaN()
 	}
 	var differences []float64

@@ -30,17 +30,26 @@ type Machine struct {
 // Server is what stands between the clients and the backend.
 type Server string
 
-// The servers. Backend is the backend itself.
+// The servers. Backend is the backend itself, and Quiet proxyd without its
+// audit log.
 const (
 	Backend Server = "backend"
 	Reverse Server = "ReverseProxy"
 	Proxyd  Server = "proxyd"
+	Quiet   Server = "proxyd, no audit"
 	NGINX   Server = "nginx"
 	HAProxy Server = "HAProxy"
 )
 
 // Servers are all of them, in the order of the tables.
-var Servers = []Server{Backend, NGINX, HAProxy, Reverse, Proxyd}
+var Servers = []Server{Backend, NGINX, HAProxy, Reverse, Proxyd, Quiet}
+
+// IsOurs reports whether a server is proxyd.
+func (s Server) IsOurs() bool { return s == Proxyd || s == Quiet }
+
+// TakesSockets reports whether the memory of a server with idle sockets is of
+// interest.
+func (s Server) TakesSockets() bool { return s != Backend && s != Quiet }
 
 // Lane is where and how a figure came to be.
 type Lane string

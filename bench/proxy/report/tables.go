@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -44,8 +45,8 @@ func throughput(r *Results, lanes ...Lane) *show.Table {
 			small := l == Small || l == SmallUnpinned
 			cpu, added := r.Find(l, s, CPU), r.added(l, s, P99)
 			t.Add(string(l), string(s), show.Thousands(show.Median(rate)),
-				show.Number("%.2f", bare), show.AtLeast(bare, when(s == Proxyd, reverseGoal(l))),
-				show.Number("%.2f", nginx), show.AtLeast(nginx, when(s == Proxyd && small, nginxGoal)),
+				show.Number("%.2f", bare), show.AtLeast(bare, when(s.IsOurs(), reverseGoal(l))),
+				show.Number("%.2f", nginx), show.AtLeast(nginx, when(s.IsOurs() && small, nginxGoal)),
 				show.Number("%.1f µs", show.Median(cpu)*1e6), show.Number("%.2f", show.Ratio(cpu, r.Find(l, Reverse, CPU))),
 				show.Number("%.0f%%", show.Median(r.Find(l, s, Busy))*100),
 				show.Millis(show.Median(r.Find(l, s, P50))), show.Millis(show.Median(r.Find(l, s, P99))),
@@ -64,10 +65,13 @@ func sockets(r *Results) *show.Table {
 		}
 		before, resident := show.Median(empty), show.Median(filled)
 		each := (resident - before) / float64(r.Sockets)
-		goalSize := before + each*goalSockets
+		many := math.NaN() // few tell nothing of it
+		if r.Sockets >= enoughSockets {
+			many = before + each*goalSockets
+		}
 		t.Add(string(s), show.Megabytes(before), show.Megabytes(resident),
 			show.Number("%.1f kB", each/1e3), show.Number("%.2f", show.Ratio(filled, r.Find(Sockets, Reverse, Filled))),
-			show.Megabytes(goalSize), show.AtMost(goalSize, when(s == Proxyd && r.Sockets >= enoughSockets, socketsGoal), show.Megabytes(socketsGoal)))
+			show.Megabytes(many), show.AtMost(many, when(s == Proxyd, socketsGoal), show.Megabytes(socketsGoal)))
 	}
 	return t
 }
