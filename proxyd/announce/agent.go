@@ -41,7 +41,6 @@ type agent struct {
 	list    func(patterns []string) ([]link, error)
 
 	demands *demands
-	at      map[netip.Addr]demand // of demands
 	links   []link
 
 	record     *member // as etcd has it, under registered; nil if unknown
@@ -92,6 +91,11 @@ func (a *agent) run(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case <-a.config.Feed.waiting():
+	}
+	for ready := a.config.Ready; ready != nil && !ready(); {
+		if !sleep(ctx, retry) {
+			return nil
+		}
 	}
 	tasks, inner := errgroup.WithContext(ctx)
 	tasks.Go(func() error { return a.view.run(inner) })
@@ -156,7 +160,7 @@ func (a *agent) step(ctx context.Context) {
 		return
 	}
 	a.metrics.lease.Set(1)
-	a.register(ctx, t.id)
+	a.register(ctx, s, t.id)
 	wanted := a.wanted(s, t.id)
 	a.quieten(s, t.id, wanted)
 	a.release(ctx, s, t.id, wanted)
@@ -170,12 +174,8 @@ func (a *agent) step(ctx context.Context) {
 // learn takes in what the registry and those who asked have to say.
 func (a *agent) learn() {
 	snapshot, changed := a.config.Feed.take()
-	differs := a.at == nil
 	for k := range changed {
-		differs = a.demands.update(snapshot, k) || differs
-	}
-	if differs {
-		a.at = a.demands.at()
+		a.demands.update(snapshot, k)
 	}
 	a.mu.Lock()
 	verdicts := a.verdicts
@@ -218,14 +218,11 @@ func (a *agent) silence() {
 }
 
 // register writes this node's record if it isn't what etcd has.
-func (a *agent) register(ctx context.Context, id clientv3.LeaseID) {
-	m := &member{Subnets: subnetsOf(a.links)}
-	for addr, d := range a.at {
-		if d.here > 0 {
-			if m.Local == nil {
-				m.Local = map[netip.Addr]int{}
-			}
-			m.Local[addr] = d.here
+func (a *agent) register(ctx context.Context, s *state, id clientv3.LeaseID) {
+	m := &member{Subnets: subnetsOf(a.links), Local: map[netip.Addr]int{}}
+	for addr, holders := range s.allocated {
+		if n := a.demands.at(addr, holders).here; n > 0 {
+			m.Local[addr] = n
 		}
 	}
 	if a.registered == id && m.equal(a.record) {
@@ -250,9 +247,9 @@ func (a *agent) wanted(s *state, id clientv3.LeaseID) map[netip.Addr][]link {
 	if s.leases[a.node] != id {
 		return wanted // not known to others yet
 	}
-	for addr := range s.allocated {
+	for addr, holders := range s.allocated {
 		to := linksTo(addr, a.links)
-		if len(to) > 0 && choose(addr, a.at[addr].anywhere, s.members) == a.node {
+		if len(to) > 0 && choose(addr, a.demands.at(addr, holders).anywhere, s.members) == a.node {
 			wanted[addr] = to
 		}
 	}

@@ -25,7 +25,8 @@
 // The kernel needs nothing but forwarding (net.ipv4.ip_forward,
 // net.ipv6.conf.all.forwarding). arp_ignore and arp_announce don't matter: the
 // kernel never speaks for these addresses. Strict rp_filter is fine where
-// answers to clients leave by the interface on which they came in. The process
+// answers to clients leave by the interface on which they came in. The node's
+// rules must let the addresses in (proxyd's public-ip-ranges). The process
 // needs CAP_NET_RAW.
 package announce
 
@@ -55,8 +56,11 @@ type Config struct {
 	Layout codec.Layout
 	// Node is the name of this node, as endpoints have it.
 	Node string
-	// Feed brings the registry as the node's rules have it.
+	// Feed brings the registry. A node takes part once it has something.
 	Feed *Feed
+	// Ready, if not nil, says whether the node's rules stand for the first
+	// time; until then it takes no part.
+	Ready func() bool
 	// Interfaces are names, or patterns such as "eth*", of the interfaces on
 	// which every address is announced. None means that an address is
 	// announced where it is in the subnet of an interface.

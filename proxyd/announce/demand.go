@@ -31,36 +31,31 @@ func newDemands(node string) *demands {
 	return &demands{node: node, services: map[registry.Key][]lead{}}
 }
 
-// update takes a service in as a snapshot has it, and reports whether that
-// makes a difference.
-func (d *demands) update(s *registry.Snapshot, k registry.Key) bool {
-	var paths []lead
+// update takes a service in as a snapshot has it.
+func (d *demands) update(s *registry.Snapshot, k registry.Key) {
+	var leads []lead
 	if spec := s.Spec(k); spec != nil && len(spec.LoadBalancerIPs)+len(spec.PublicIPs) > 0 {
-		paths = d.paths(s.Entry(spec))
+		leads = d.leads(s.Entry(spec))
 	}
-	if slices.Equal(paths, d.services[k]) {
-		return false
-	}
-	if d.services[k] = paths; len(paths) == 0 {
+	if d.services[k] = leads; len(leads) == 0 {
 		delete(d.services, k)
 	}
-	return true
 }
 
-// paths returns the addresses of a service that lead somewhere.
-func (d *demands) paths(e *registry.Entry) []lead {
+// leads returns the addresses of a service that lead somewhere.
+func (d *demands) leads(e *registry.Entry) []lead {
 	v4, v6 := d.ready(e)
-	var paths []lead
+	var leads []lead
 	for _, addr := range slices.Concat(e.LoadBalancerIPs, e.PublicIPs) {
-		p := lead{addr.Unmap(), v6}
-		if p.addr.Is4() {
-			p.demand = v4
+		l := lead{addr.Unmap(), v6}
+		if l.addr.Is4() {
+			l.demand = v4
 		}
-		if p.demand != (demand{}) && !slices.Contains(paths, p) {
-			paths = append(paths, p)
+		if l.demand != (demand{}) && !slices.Contains(leads, l) {
+			leads = append(leads, l)
 		}
 	}
-	return paths
+	return leads
 }
 
 // ready returns what a service demands in each family.
@@ -85,16 +80,15 @@ func (d *demands) ready(e *registry.Entry) (v4, v6 demand) {
 	return v4, v6
 }
 
-// at returns the demand for each address that some service leads from. Others
-// may have no path at all, or one through other nodes only.
-func (d *demands) at() map[netip.Addr]demand {
-	sum := map[netip.Addr]demand{}
-	for _, paths := range d.services {
-		for _, p := range paths {
-			s := sum[p.addr]
-			s.anywhere += p.anywhere
-			s.here += p.here
-			sum[p.addr] = s
+// at returns the demand for an address by the services that hold it.
+func (d *demands) at(addr netip.Addr, holders []registry.Key) demand {
+	var sum demand
+	for _, k := range holders {
+		for _, l := range d.services[k] {
+			if l.addr == addr {
+				sum.anywhere += l.anywhere
+				sum.here += l.here
+			}
 		}
 	}
 	return sum

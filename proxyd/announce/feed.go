@@ -17,9 +17,9 @@ type Feed struct {
 	changed  map[registry.Key]struct{}
 }
 
-// Put says that the node's rules follow a snapshot, and what makes it differ
-// from the one before. Called after each change that stands in the kernel, it
-// keeps a node from announcing what it doesn't serve yet. It never blocks.
+// Put takes the latest snapshot, and what makes it differ from the one before,
+// as watch.Config.Notify has them. It never blocks. The snapshot needs services
+// and their endpoints; of the endpoints' nodes only this one's name matters.
 func (f *Feed) Put(s *registry.Snapshot, c *registry.Changes) {
 	f.mu.Lock()
 	f.snapshot = s

@@ -22,7 +22,7 @@ type lease struct {
 	logger *slog.Logger
 	wake   chan struct{}        // the term is another, or its fence opened or closed
 	term   atomic.Pointer[term] // nil for none
-	lost   func() // counts
+	lost   func()               // counts
 	told   time.Duration
 }
 

@@ -100,6 +100,8 @@ type nodeProcess struct {
 	log *os.File
 }
 
+const claim = `{"pool": "lan", "holders": [{"namespace": "default", "name": "web"}]}`
+
 const manifests = `
 {apiVersion: v1, kind: Service, metadata: {namespace: default, name: web},
  spec: {type: LoadBalancer, ports: [{port: 80, protocol: TCP}], ipFamilies: [IPv4, IPv6]},
@@ -156,8 +158,8 @@ func (s *segment) startEtcd(host *lab.Host) {
 		Client: url.URL{Scheme: "http", Host: "10.9.0.1:2379"}, Peer: url.URL{Scheme: "http", Host: "10.9.0.1:2380"},
 		Command: host.Command, Dial: host.Dial,
 	})[0]
-	s.put("/registry/svcreg/addresses/"+vip, `{}`)
-	s.put("/registry/svcreg/addresses/"+vip6, `{}`)
+	s.put("/registry/svcreg/addresses/"+vip, claim)
+	s.put("/registry/svcreg/addresses/"+vip6, claim)
 	documents, err := codec.ParseDocuments("manifests", []byte(manifests+"---"+slices))
 	if err != nil {
 		s.tb.Fatal(err)

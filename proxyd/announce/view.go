@@ -2,6 +2,7 @@ package announce
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,9 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
+	"github.com/svcreg/svcreg/registry"
 )
 
 const (
@@ -25,7 +29,7 @@ const (
 // state is what etcd holds of all announcers at one revision. It is immutable.
 type state struct {
 	revision  int64
-	allocated map[netip.Addr]struct{}
+	allocated map[netip.Addr][]registry.Key // to services
 	claims    map[netip.Addr]claim
 	members   map[string]*member
 	leases    map[string]clientv3.LeaseID // those of the members' records
@@ -143,7 +147,7 @@ func (v *view) set(s *state) {
 func (v *view) put(s *state, kv *mvccpb.KeyValue) {
 	key := string(kv.Key)
 	if addr, ok := addrIn(v.keys.allocated, key); ok {
-		s.allocated[addr] = struct{}{}
+		s.allocated[addr] = v.holders(key, kv.Value)
 	} else if addr, ok := addrIn(v.keys.announced, key); ok {
 		s.claims[addr] = claim{clientv3.LeaseID(kv.Lease), kv.ModRevision}
 		delete(s.left, addr)
@@ -156,6 +160,26 @@ func (v *view) put(s *state, kv *mvccpb.KeyValue) {
 		}
 		s.members[node], s.leases[node] = m, clientv3.LeaseID(kv.Lease)
 	}
+}
+
+// holders returns the services that an address is allocated to. One that some
+// other load balancer gave is that one's to announce.
+func (v *view) holders(key string, value []byte) []registry.Key {
+	var c pool.Claim
+	if err := json.Unmarshal(value, &c); err != nil {
+		v.logger.Error("ignoring who holds an address", "key", key, "error", err)
+		return nil
+	}
+	if c.Pool == "" {
+		return nil
+	}
+	var holders []registry.Key
+	for _, h := range c.Holders {
+		if h.Gone.IsZero() {
+			holders = append(holders, h.Key())
+		}
+	}
+	return holders
 }
 
 // remove takes one key out.
