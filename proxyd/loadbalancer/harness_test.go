@@ -24,6 +24,7 @@ import (
 // site is a registry in a real etcd, and what runs on it.
 type site struct {
 	*testing.T
+	etcd   *registrytest.Etcd
 	client *clientv3.Client
 	layout codec.Layout
 	writer *write.Writer
@@ -54,7 +55,8 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{T: t, client: registrytest.StartEtcd(t).Client(), layout: layout, log: &buffer{}}
+	etcd := registrytest.StartEtcd(t)
+	s := &site{T: t, etcd: etcd, client: etcd.Client(), layout: layout, log: &buffer{}}
 	s.writer = write.New(s.client, layout, write.Options{})
 	return s
 }

@@ -125,9 +125,6 @@ func (h *hooks) ask(ctx context.Context, k registry.Key, d *codec.Document) (giv
 	}
 	g := given{addrs: printed, problem: h.wrong[k]}
 	g.waiting = have == nil || have.Digest == ""
-	if g.waiting && g.problem == "" {
-		g.problem = "the hook has not answered yet"
-	}
 	return g, nil
 }
 
