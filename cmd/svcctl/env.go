@@ -23,6 +23,9 @@ type environment struct {
 	wait      time.Duration
 }
 
+// forEver is how long to wait where there is no end to it.
+const forEver = time.Duration(-1)
+
 func (a *app) envCommand() *cobra.Command {
 	var e environment
 	var known []string
@@ -76,7 +79,10 @@ func (a *app) env(ctx context.Context, e *environment) error {
 // awaited returns the services that the namespace sees, once it sees those it
 // asks for.
 func (a *app) awaited(ctx context.Context, r *registryClient, e *environment) (*registry.Snapshot, error) {
-	waiting, cancel := context.WithTimeout(ctx, e.wait)
+	waiting, cancel := ctx, context.CancelFunc(func() {})
+	if e.wait != forEver {
+		waiting, cancel = context.WithTimeout(ctx, e.wait)
+	}
 	defer cancel()
 	for {
 		snapshot, err := a.visible(ctx, r, e.namespace)
