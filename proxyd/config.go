@@ -74,9 +74,8 @@ type Config struct {
 
 	// API is the proxy path, and the registry over HTTP.
 	API API
-	// Controllers are the names of the controllers that this node runs, or
-	// stands by for.
-	Controllers []string
+	// Controllers are those that this node runs, or stands by for.
+	Controllers Controllers
 
 	// LogFormat is text or json, for whoever makes the Logger.
 	LogFormat string
@@ -97,7 +96,7 @@ func DefaultConfig() Config {
 		HealthzListen:   "127.0.0.1:10256",
 		MetricsListen:   "127.0.0.1:10249",
 		API:             defaultAPI(),
-		Controllers:     []string{"external"},
+		Controllers:     defaultControllers(),
 		LogFormat:       "text",
 	}
 }

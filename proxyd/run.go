@@ -14,11 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/svcreg/svcreg/proxyd/announce"
 	"github.com/svcreg/svcreg/proxyd/node"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/watch"
@@ -53,8 +55,10 @@ type program struct {
 	loop    *loop
 	servers []*server
 	api     *api // nil where there is none
-	// controllers are the tasks that tend to the registry.
+	// controllers are the tasks that tend to the registry, and feed tells
+	// whoever announces addresses what the rules are made from; nil for nobody.
 	controllers []task
+	feed        *announce.Feed
 }
 
 // newProgram opens everything that can fail. It programs nothing yet.
@@ -81,9 +85,15 @@ func newProgram(ctx context.Context, c Config) (_ *program, err error) {
 	}
 	metrics.holds(p.loop.kernel)
 	latency, name := p.loop.latency, p.loop.policy.NodeName
+	if slices.Contains(c.Controllers.Names, "loadbalancer") && c.ProxyMode != None {
+		p.feed = &announce.Feed{}
+	}
 	notify := func(s *registry.Snapshot, changes *registry.Changes) {
 		latency.notify(s)
 		inbox.put(s, changes)
+		if p.feed != nil {
+			p.feed.Put(s, changes)
+		}
 	}
 	if p.client, p.watcher, err = follow(&c, watch.Config{SnapshotFile: c.Snapshot, Notify: notify, Applied: latency.applied}); err != nil {
 		return p, err
@@ -93,7 +103,7 @@ func newProgram(ctx context.Context, c Config) (_ *program, err error) {
 	if err = p.listen(ctx, &c, h, metrics); err != nil {
 		return p, err
 	}
-	if p.controllers, err = newControllers(&c, p.client, metrics); err != nil {
+	if p.controllers, err = p.newControllers(&c, metrics); err != nil {
 		return p, err
 	}
 	return p, p.openAPI(ctx, &c, metrics)

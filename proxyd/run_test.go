@@ -53,6 +53,7 @@ func start(t *testing.T, endpoint, snapshot string) *running {
 	r.config.Etcd.Endpoints = []string{endpoint}
 	r.config.ProxyMode, r.config.Snapshot = None, snapshot
 	r.config.HealthzListen, r.config.MetricsListen, r.config.API.Listen = r.healthz, r.metrics, ""
+	r.config.Controllers.Names = nil
 	r.config.Logger = slog.New(slog.NewTextHandler(r.log, nil))
 	ctx, stop := context.WithCancel(t.Context())
 	r.stop = stop

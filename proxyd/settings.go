@@ -45,5 +45,5 @@ func (c *Config) Settings() []Setting {
 		{Name: "log-format", Usage: "how the log is written: text or json", Value: (*word)(&c.LogFormat)},
 	}
 	settings = append(settings, c.API.settings()...)
-	return append(settings, c.controllerSettings()...)
+	return append(settings, c.Controllers.settings()...)
 }

@@ -61,7 +61,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, settingError(check.setting, check.check(c)))
 	}
 	errs = append(errs, c.validateAPI()...)
-	errs = append(errs, c.validateControllers()...)
+	errs = append(errs, c.Controllers.validate()...)
 	return errors.Join(errs...)
 }
 
@@ -100,6 +100,28 @@ func oneOf(value string, allowed ...string) error {
 func between(d, low, high time.Duration) error {
 	if d < low || d > high {
 		return fmt.Errorf("%v: want %v to %v", d, low, high)
+	}
+	return nil
+}
+
+// wholeSeconds is between for times that etcd counts.
+func wholeSeconds(d, low, high time.Duration) error {
+	if d%time.Second != 0 {
+		return fmt.Errorf("%v: want whole seconds", d)
+	}
+	return between(d, low, high)
+}
+
+func within(n, low, high int) error {
+	if n < low || n > high {
+		return fmt.Errorf("%d: want %d to %d", n, low, high)
+	}
+	return nil
+}
+
+func checkResolver(address string) error {
+	if _, err := netip.ParseAddrPort(address); address != "" && err != nil {
+		return want(address, "an address and a port such as 192.0.2.53:53")
 	}
 	return nil
 }

@@ -60,6 +60,21 @@ func (n *number) Set(s string) error {
 	return nil
 }
 
+// share is a setting from 0 to 1.
+type share float64
+
+func (v *share) String() string { return strconv.FormatFloat(float64(*v), 'f', -1, 64) }
+func (v *share) Type() string   { return "share" }
+
+func (v *share) Set(s string) error {
+	value, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(value >= 0 && value <= 1) { // NaN is neither
+		return want(s, "a number from 0 to 1")
+	}
+	*v = share(value)
+	return nil
+}
+
 // list is a setting of several values, separated by commas. Setting it
 // replaces them all.
 type list[T any] struct {
