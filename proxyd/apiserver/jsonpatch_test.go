@@ -80,12 +80,17 @@ func FuzzPath(f *testing.F) {
 	f.Add("/api/v1/namespaces/my-ns/services/web")
 	f.Add("/apis/discovery.k8s.io/v1/endpointslices")
 	f.Add("/api/v1/namespaces/my-ns")
+	f.Add("/api/v1beta1/ns/my-ns/minions/a")
 	f.Fuzz(func(t *testing.T, path string) {
-		target, err := parsePath(path)
+		target, err := parsePath(path, nil)
 		if err != nil {
 			return
 		}
-		for _, name := range []string{target.resource.name, target.namespace, target.name} {
+		path = strings.ReplaceAll(path, "minions", "nodes")
+		if isFlat(target.version) {
+			path += "default" // is where an object is that has no namespace
+		}
+		for _, name := range []string{target.resource.name, target.namespace, target.name, target.version} {
 			if !strings.Contains(path, name) || strings.Contains(name, "/") {
 				t.Errorf("%q leads to %q", path, name)
 			}

@@ -26,18 +26,11 @@ func (s *Server) get(w http.ResponseWriter, t *target, f form, snapshot *registr
 		}
 		return err
 	}
-	typed, err := t.typed(o)
+	content, err := t.content(o)
 	if err == nil {
-		writeJSON(w, http.StatusOK, typed)
+		writeJSON(w, http.StatusOK, content)
 	}
 	return err
-}
-
-// objectList is a list of any kind.
-type objectList struct {
-	metav1.TypeMeta `json:",inline"`
-	metav1.ListMeta `json:"metadata"`
-	Items           []object `json:"items"`
 }
 
 // list answers with the objects that are meant, or a page of them.
@@ -50,19 +43,15 @@ func (s *Server) list(w http.ResponseWriter, t *target, f form, o *options, snap
 		}
 		return err
 	}
-	list := objectList{
-		TypeMeta: metav1.TypeMeta{Kind: t.kind.String() + "List", APIVersion: t.groupVersion()},
-		ListMeta: meta,
-		Items:    make([]object, 0, len(objects)),
-	}
+	items := make([]any, 0, len(objects))
 	for _, o := range objects {
-		typed, err := t.typed(o)
+		content, err := t.content(o)
 		if err != nil {
 			return err
 		}
-		list.Items = append(list.Items, typed)
+		items = append(items, content)
 	}
-	writeJSON(w, http.StatusOK, list)
+	writeJSON(w, http.StatusOK, t.listOf(meta, items))
 	return nil
 }
 

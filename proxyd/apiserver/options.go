@@ -44,6 +44,9 @@ func parseOptions(query url.Values, t *target) (*options, error) {
 		}
 	}
 	o.limit, o.timeout = int(limit), time.Duration(min(seconds, maxTimeout))*time.Second
+	if isFlat(t.version) {
+		o.limit = 0 // their lists have no place to say where they go on
+	}
 	var err error
 	if o.filter, err = parseFilter(query, t); err != nil {
 		return nil, err

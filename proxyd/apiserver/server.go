@@ -101,7 +101,7 @@ func (s *Server) serve(w http.ResponseWriter, q *http.Request) error {
 		handler(w, q)
 		return nil
 	}
-	target, err := parsePath(q.URL.Path)
+	target, err := parsePath(q.URL.Path, q.URL.Query())
 	if err != nil {
 		return err
 	}

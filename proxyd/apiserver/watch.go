@@ -20,7 +20,7 @@ func (s *Server) watch(w http.ResponseWriter, q *http.Request, t *target, f form
 		return err
 	}
 	flow := &stream{
-		options: o, form: f, resource: t.resource, w: w,
+		options: o, form: f, w: w,
 		flush: http.NewResponseController(w).Flush,
 	}
 	header := w.Header()
@@ -99,13 +99,12 @@ func (s *Server) begin(flow *stream) (number uint64, err error) {
 // stream is a watch that is being answered.
 type stream struct {
 	*options
-	form     form
-	resource *resource
-	w        http.ResponseWriter
-	flush    func() error
-	at       int64 // the revision up to which all was sent
-	columns  bool  // were sent
-	broken   bool  // the client is gone
+	form    form
+	w       http.ResponseWriter
+	flush   func() error
+	at      int64 // the revision up to which all was sent
+	columns bool  // were sent
+	broken  bool  // the client is gone
 }
 
 // steps sends what some steps mean for the objects of the watch.
@@ -127,7 +126,7 @@ func (f *stream) steps(steps []step) error {
 // change sends one object's change. One that ceases to be meant is deleted for
 // this watch, and comes as it was with the revision at which it went.
 func (f *stream) change(s *step, r registry.Ref) error {
-	if r.Kind != f.resource.kind || f.name != "" && r.Name != f.name {
+	if r.Kind != f.kind || f.name != "" && r.Name != f.name {
 		return nil
 	}
 	old, now := s.before.Object(r), s.after.Object(r)
@@ -153,7 +152,7 @@ func (f *stream) event(kind watch.EventType, o registry.Object) error {
 	if f.form.table {
 		content, err = f.row(o)
 	} else {
-		content, err = f.resource.typed(o)
+		content, err = f.content(o)
 	}
 	if err == nil {
 		f.send(kind, content)
@@ -163,7 +162,7 @@ func (f *stream) event(kind watch.EventType, o registry.Object) error {
 
 // row returns a table of one object; only the first has the columns.
 func (f *stream) row(o registry.Object) (*metav1.Table, error) {
-	table, err := f.resource.table(f.form, metav1.ListMeta{ResourceVersion: versionText(o.Metadata().ModRevision)}, o)
+	table, err := f.table(f.form, metav1.ListMeta{ResourceVersion: versionText(o.Metadata().ModRevision)}, o)
 	if err == nil && f.columns {
 		table.ColumnDefinitions = nil
 	}
@@ -191,10 +190,13 @@ func (f *stream) mark(revision int64) any {
 			Rows:     []metav1.TableRow{},
 		}
 	}
-	mark := f.resource.make()
-	mark.GetObjectKind().SetGroupVersionKind(f.resource.groupVersionKind())
-	mark.SetResourceVersion(versionText(revision))
-	return mark
+	if isFlat(f.version) {
+		return jsonObject{"kind": f.kindName(), "apiVersion": f.version, "resourceVersion": revision}
+	}
+	return jsonObject{
+		"kind": f.kindName(), "apiVersion": f.apiVersion(),
+		"metadata": jsonObject{"resourceVersion": versionText(revision), "creationTimestamp": nil},
+	}
 }
 
 // error ends the watch by telling why.

@@ -30,7 +30,7 @@ func (r *resource) writable() bool {
 
 // change answers a create, an update, a patch or a delete.
 func (s *Server) change(w http.ResponseWriter, q *http.Request, t *target) error {
-	if s.config.Store == nil || !t.writable() || t.namespace == "" || (q.Method == http.MethodPost) != (t.name == "") {
+	if s.config.Store == nil || t.version != "v1" || !t.writable() || t.namespace == "" || (q.Method == http.MethodPost) != (t.name == "") {
 		return errMethod()
 	}
 	body, err := readBody(w, q)
