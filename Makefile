@@ -16,7 +16,7 @@ ifeq ($(shell id -u),0)
 export SVCREG_REQUIRE_ROOT := 1
 endif
 
-.PHONY: help deps build run test unit e2e lint fuzz bench bench-dns bench-dataplane bench-check man check clean
+.PHONY: help deps build run test unit e2e lint fuzz bench bench-dns bench-dataplane bench-proxy bench-check man check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,8 +73,14 @@ bench-dataplane: build bin/etcd ## measure the data plane beside kube-proxy's sh
 	cd bench && go build -o ../bin/bench-dataplane ./dataplane
 	bin/bench-dataplane $(BENCHFLAGS)
 
+bench-proxy: build bin/etcd ## measure the proxy path beside a bare ReverseProxy, nginx and HAProxy, about 14 minutes; BENCHFLAGS=-h says more
+	@test/deps.sh wrk nginx haproxy
+	cd bench && go build -ldflags '-s -w' -o ../bin/bench-reverse ./proxy/reverse
+	cd bench && go build -o ../bin/bench-proxy ./proxy
+	bin/bench-proxy $(BENCHFLAGS)
+
 bench-check: ## lint and test the benchmark, which is a module of its own
-	@test/deps.sh dnsperf
+	@test/deps.sh dnsperf wrk nginx haproxy
 	cd bench && go mod tidy -diff
 	cd bench && go run $(GOLANGCI) run ./...
 	cd bench && go vet ./... && go test -timeout 10m ./...

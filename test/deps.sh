@@ -27,9 +27,27 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 	exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
+
+# Debian starts a server that it installs, and at each boot: not those that are
+# here only to be measured.
+services=
+for service in nginx haproxy; do
+	case "$missing " in *" $service "*) services="$services $service" ;; esac
+done
+policy=/usr/sbin/policy-rc.d
+if [ -n "$services" ] && [ ! -e "$policy" ]; then
+	trap 'rm -f "$policy"' EXIT
+	trap 'exit 1' HUP INT TERM
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+fi
+
 for try in 1 2 3; do
 	# shellcheck disable=SC2086 # a list of packages
 	if apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing; then
+		for service in $services; do
+			systemctl disable --quiet "$service" 2>/dev/null || true # there may be no systemd
+		done
 		exit 0
 	fi
 	echo "apt-get failed (try $try of 3)" >&2

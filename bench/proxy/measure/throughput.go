@@ -11,6 +11,9 @@ import (
 	"github.com/svcreg/svcreg/bench/proxy/wrk"
 )
 
+// unpinnedRounds is how many rounds without pinning are enough for an extra.
+const unpinnedRounds = 3
+
 // load is what the servers of a lane are asked for.
 type load struct {
 	lane        report.Lane
@@ -21,7 +24,7 @@ type load struct {
 // ServerBound measures each server on a core of its own; clients and backend
 // share another.
 func (m *Measurer) ServerBound(ctx context.Context) error {
-	return m.throughput(ctx, m.Settings.ServerCore, m.Settings.ClientCore, []load{
+	return m.throughput(ctx, m.Settings.Rounds, m.Settings.ServerCore, m.Settings.ClientCore, []load{
 		{report.Small, lab.Small, m.Settings.Connections},
 		{report.One, lab.Small, 1},
 		{report.Large, lab.Large, m.Settings.Connections},
@@ -31,13 +34,13 @@ func (m *Measurer) ServerBound(ctx context.Context) error {
 // Unpinned measures servers as they are mostly run, sharing all cores with
 // clients and backend.
 func (m *Measurer) Unpinned(ctx context.Context) error {
-	return m.throughput(ctx, 0, 0, []load{
+	return m.throughput(ctx, min(unpinnedRounds, m.Settings.Rounds), 0, 0, []load{
 		{report.SmallUnpinned, lab.Small, m.Settings.Connections},
 		{report.LargeUnpinned, lab.Large, m.Settings.Connections},
 	})
 }
 
-func (m *Measurer) throughput(ctx context.Context, serverCore, clientCore int, loads []load) error {
+func (m *Measurer) throughput(ctx context.Context, rounds, serverCore, clientCore int, loads []load) error {
 	unpin, err := process.PinSelf(clientCore)
 	if err != nil {
 		return err
@@ -48,9 +51,9 @@ func (m *Measurer) throughput(ctx context.Context, serverCore, clientCore int, l
 	if err := b.start(ctx, serverCore); err != nil {
 		return err
 	}
-	for n := range m.Settings.Rounds {
+	for n := range rounds {
 		for _, l := range loads {
-			m.Log("round %d of %d: %s", n+1, m.Settings.Rounds, l.lane)
+			m.Log("round %d of %d: %s", n+1, rounds, l.lane)
 			for _, s := range program.Rotated(b.servers, n) {
 				if err := b.round(ctx, s, l); err != nil {
 					return fmt.Errorf("%s, %s: %w", l.lane, s.Name, err)

@@ -44,7 +44,7 @@ func TestCrowd(t *testing.T) {
 func TestNoWebSocket(t *testing.T) {
 	b, at := listen(t)
 	defer b.Close()
-	res, err := http.Get(at) //nolint:noctx // a test
+	res, err := http.Get(at)
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Errorf("%v, %v", res, err)
 	}
@@ -76,9 +76,11 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c, err := Open(ctx, at, 100)
-	defer c.Close()
 	if err == nil {
 		t.Error("no error")
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
