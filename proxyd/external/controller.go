@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -43,7 +42,6 @@ type controller struct {
 	store   registryStore
 	lookup  lookup
 	probe   func(context.Context, *check, target) error
-	refuse  func(*registry.Snapshot, netip.Addr) string
 	logger  *slog.Logger
 
 	inbox    inbox
@@ -64,7 +62,6 @@ func newController(c Config, m *metrics, s registryStore) *controller {
 	return &controller{
 		Config: c, metrics: m, store: s, lookup: newResolver(c.Resolver).lookup,
 		probe:    func(ctx context.Context, how *check, t target) error { return how.probe(ctx, t) },
-		refuse:   refused,
 		logger:   c.Logger.With("controller", "external"),
 		inbox:    inbox{wake: make(chan struct{}, 1)},
 		services: map[registry.Key]*service{}, names: map[string]*name{}, todo: map[registry.Key]*service{},
@@ -190,7 +187,6 @@ func (c *controller) job(ctx context.Context, s *service, work func(context.Cont
 				c.failed(s, err)
 				return
 			}
-			s.pause = 0
 			done()
 			if s.stale || s.dirty {
 				c.ready(s)

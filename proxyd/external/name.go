@@ -2,15 +2,12 @@ package external
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
 )
-
-var errNotAsked = errors.New("not asked yet")
 
 // name is a DNS name that is kept resolved for some services.
 type name struct {
@@ -32,7 +29,7 @@ func (n *name) all() []netip.Addr { return slices.Concat(n.addrs[0], n.addrs[1])
 func (c *controller) follow(ctx context.Context, s *service, host string, restored []netip.Addr) {
 	n := c.names[host]
 	if n == nil {
-		n = &name{host: host, users: map[registry.Key]*service{}, err: errNotAsked}
+		n = &name{host: host, users: map[registry.Key]*service{}}
 		c.names[host] = n
 		n.next = c.agenda.at(time.Now(), func() { c.ask(ctx, n) })
 	}

@@ -1,6 +1,7 @@
 package external
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,13 +34,16 @@ type answer struct {
 // failed returns why the answer is none: a family without one, where the other
 // has no addresses either. No address at all is no answer one could use.
 func (a *answer) failed() error {
-	switch err := errors.Join(a.errs[:]...); {
+	v4, v6 := a.errs[0], a.errs[1]
+	switch {
 	case len(a.addrs[0])+len(a.addrs[1]) > 0:
 		return nil
-	case err != nil:
-		return err
+	case v4 == nil && v6 == nil:
+		return errNoAddress
+	case v4 != nil && v6 != nil && v4.Error() != v6.Error():
+		return fmt.Errorf("A: %w; AAAA: %w", v4, v6)
 	}
-	return errNoAddress
+	return cmp.Or(v4, v6)
 }
 
 var errNoAddress = errors.New("the name has no address")
@@ -100,7 +104,7 @@ func ask(ctx context.Context, servers []string, name string, qtype uint16) (*dns
 		if err == nil {
 			return response, nil
 		}
-		last = fmt.Errorf("%s %s: %w", dns.TypeToString[qtype], name, err)
+		last = err
 		if errors.Is(err, errNoName) || ctx.Err() != nil {
 			break
 		}

@@ -65,6 +65,7 @@ func (c *controller) publish(ctx context.Context, s *service) {
 		c.failed(s, err)
 		return
 	case changes.empty():
+		s.pause = 0
 		if len(want) == 0 && !s.stale {
 			c.forget(s)
 		}
@@ -76,16 +77,16 @@ func (c *controller) publish(ctx context.Context, s *service) {
 	}
 	c.job(ctx, s, func(ctx context.Context) error { return c.store.write(ctx, changes) }, func() {
 		// Of what was written the revisions matter, for the next time.
-		s.stale = true
+		s.stale, s.pause = true, 0
 		c.metrics.writes.Inc()
 	})
 }
 
-// unasked reports whether a name has never been asked for, and there isn't an
-// older answer either: whoever starts waits for the names.
+// unasked reports whether a name has never been asked for: whoever starts waits
+// for the names, so that what was said of them stays if it still holds.
 func (c *controller) unasked(s *service) bool {
 	for host := range s.hosts {
-		if n := c.names[host]; n != nil && !n.asked && len(n.all()) == 0 {
+		if n := c.names[host]; n != nil && !n.asked {
 			return true
 		}
 	}
@@ -113,7 +114,7 @@ func (c *controller) desired(ctx context.Context, s *service) []*registry.Endpoi
 	}
 	x := expand(src,
 		func(host string) ([]netip.Addr, string) { return c.resolve(s, host) },
-		func(a netip.Addr) string { return c.refuse(c.snapshot, a) })
+		func(a netip.Addr) string { return refused(c.snapshot, a) })
 	c.check(ctx, s, x)
 	remarks := append(x.remarks, c.judge(s, x)...)
 	names := map[string][]netip.Addr{}
