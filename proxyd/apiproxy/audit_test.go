@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -61,6 +62,19 @@ func TestAuditOnePerRequest(t *testing.T) {
 		if err, _ := line["err"].(string); len(lines) != i+1 || line["status"] != tc.status || err != tc.err {
 			t.Errorf("%s: %d lines, %v", tc.path, len(lines), line)
 		}
+	}
+}
+
+// A response that broke off at the endpoint doesn't end well at the client.
+func TestBrokenResponse(t *testing.T) {
+	h := newHarness(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nbro\r\n")
+		conn.Close()
+	})
+	_, r := h.raw(t, "GET "+servicePath+"/ HTTP/1.1\r\nHost: h\r\n\r\n")
+	if all, _ := io.ReadAll(r); strings.HasSuffix(string(all), "0\r\n\r\n") {
+		t.Errorf("%q", all)
 	}
 }
 

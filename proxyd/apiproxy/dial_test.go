@@ -6,12 +6,14 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMay(t *testing.T) {
@@ -102,6 +104,7 @@ func TestHTTPS(t *testing.T) {
 		io.WriteString(w, r.TLS.ServerName)
 	}))
 	backend.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes fail here on purpose
+	backend.EnableHTTP2 = true
 	backend.StartTLS()
 	defer backend.Close()
 	trusted := x509.NewCertPool()
@@ -119,6 +122,7 @@ func TestHTTPS(t *testing.T) {
 		want       string
 	}{
 		{"not verified", service, &tls.Config{InsecureSkipVerify: true}, 200, "web.ns.svc"},
+		{"HTTP/2 is of no use", service, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}, 200, "web.ns.svc"},
 		{"nobody's authority", nodePath, nil, 503, "certificate signed by unknown authority"},
 		{"another's certificate", service, &tls.Config{RootCAs: trusted}, 503, "not web.ns.svc"},
 		{"the node's address", nodePath, &tls.Config{RootCAs: trusted}, 200, ""},
@@ -130,5 +134,19 @@ func TestHTTPS(t *testing.T) {
 				t.Errorf("%s %s", res.Status, body)
 			}
 		})
+	}
+}
+
+// An endpoint that never shakes hands is one that can't be reached.
+func TestHandshakeTimeout(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	h := newProxy(t, serviceOf(l.Addr().String()), func(c *Config) { c.DialTimeout = 20 * time.Millisecond })
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/api/v1/namespaces/ns/services/https:web:/proxy/", nil)
+	if res, body := h.do(t, r); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "TLS with "+l.Addr().String()+": context deadline exceeded") {
+		t.Errorf("%s %s", res.Status, body)
 	}
 }

@@ -1,6 +1,7 @@
 package apiproxy
 
 import (
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,6 +105,21 @@ func TestRequestHeaders(t *testing.T) {
 	}
 }
 
+// What the client wants is the client's: no encoding is asked for that it
+// doesn't know, and for pages none that can't be read here.
+func TestEncodingsAskedFor(t *testing.T) {
+	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header["Accept-Encoding"]) })
+	for want, header := range map[string][]string{
+		"[]":               nil,
+		"[br, gzip]":       {"Accept-Encoding", "br, gzip"},
+		"[gzip, identity]": {"Accept-Encoding", "br, gzip", "Accept", "text/html"},
+	} {
+		if _, body := h.get(t, "/", header...); body != want {
+			t.Errorf("%q: got %s, want %s", header, body, want)
+		}
+	}
+}
+
 func TestPassAuthorization(t *testing.T) {
 	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Header.Get("Authorization")) },
 		func(c *Config) { c.PassAuthorization = true })
@@ -157,6 +173,19 @@ func TestPages(t *testing.T) {
 		if body != tc.body || (res.ContentLength >= 0 && int(res.ContentLength) != len(body)) {
 			t.Errorf("%s: %q, %d", tc.mediaType, body, res.ContentLength)
 		}
+	}
+	packed := newHarness(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Content-Encoding", "GZIP")
+		z := gzip.NewWriter(w)
+		io.WriteString(z, was)
+		z.Close()
+	})
+	_, body := packed.get(t, "/")
+	if z, err := gzip.NewReader(strings.NewReader(body)); err != nil {
+		t.Error(err)
+	} else if got, _ := io.ReadAll(z); string(got) != is {
+		t.Errorf("in GZIP: %s", got)
 	}
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodHead, h.URL+servicePath+"/?type=text/html", nil)
 	if res, _ := h.do(t, r); res.Header.Get("Content-Length") != "" {

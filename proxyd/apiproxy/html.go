@@ -34,14 +34,13 @@ func (l links) rewritePage(r *http.Response) {
 	if media != "text/html" || !known || r.StatusCode == http.StatusPartialContent {
 		return
 	}
-	r.ContentLength = -1
 	for _, h := range []string{"Content-Length", "Content-Md5", "Digest", "Content-Digest", "Accept-Ranges"} {
 		r.Header.Del(h) // of the page as it was
 	}
 	if tag := r.Header.Get("Etag"); strings.HasPrefix(tag, `"`) {
 		r.Header.Set("Etag", "W/"+tag) // it means the same, but has other bytes (RFC 9110, 8.8.1)
 	}
-	if r.Body != nil && r.Body != http.NoBody && r.Request.Method != http.MethodHead {
+	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = newPage(r.Body, coding, l)
 	}
 }

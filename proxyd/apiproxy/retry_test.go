@@ -108,6 +108,37 @@ func TestBodyBegun(t *testing.T) {
 	}
 }
 
+// A client that has gone is no failure of the endpoint, nor is an address that
+// may not be dialled; and that isn't what is told if there was a failure.
+func TestNoFailures(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	refused := errors.New("refused")
+	offer := func(answers map[string]error) (error, *failures, int) {
+		asked, known := 0, &failures{}
+		f := transport{failures: known, now: time.Now, next: roundTripper(func(r *http.Request) (*http.Response, error) {
+			asked++
+			return nil, dialError{answers[r.URL.Host]}
+		})}
+		x := &exchange{}
+		for at := range answers {
+			x.targets = append(x.targets, target{address: at, key: at})
+		}
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		_, err := f.RoundTrip(r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
+		return err, known, asked
+	}
+	for range 10 { // the order is random
+		err, known, _ := offer(map[string]error{"a": errAddress, "b": refused})
+		if !errors.Is(err, refused) || len(known.at) != 1 || known.at["b"].IsZero() {
+			t.Fatalf("%v, %v", err, known.at)
+		}
+	}
+	cancel()
+	if err, known, asked := offer(map[string]error{"a": refused, "b": refused}); err == nil || len(known.at) != 0 || asked != 1 {
+		t.Errorf("%v, %v, %d asked", err, known.at, asked)
+	}
+}
+
 func TestTerminatingOnlyAlone(t *testing.T) {
 	serve := func(s string) string {
 		b := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, s) }))

@@ -31,7 +31,7 @@ func TestStatus(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+tc.path, nil)
 			res, body := h.do(t, r)
-			if res.StatusCode != tc.code || body != tc.body || res.Header.Get("Content-Type") != "application/json" {
+			if res.StatusCode != tc.code || body != tc.body || res.Header.Get("Content-Type") != "application/json" || res.Header.Get("Cache-Control") != "no-cache, private" {
 				t.Errorf("%s %s\n got %s\nwant %s", res.Status, res.Header.Get("Content-Type"), body, tc.body)
 			}
 		})
