@@ -61,7 +61,7 @@ func (b *Book) Choose(r Request) Choice {
 	if len(r.Families) == 0 && len(r.Wanted) == 0 {
 		ch.any()
 	}
-	for _, is4 := range ch.families {
+	for _, is4 := range slices.Clone(ch.families) { // from which each goes that is served
 		ch.one(is4)
 	}
 	return ch.Choice

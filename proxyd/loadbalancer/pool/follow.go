@@ -21,7 +21,19 @@ import (
 // lost. What can't be read is logged: such a pool stays what it was, and the
 // address of such a claim is nobody's to give.
 func Follow(ctx context.Context, client *clientv3.Client, layout codec.Layout, logger *slog.Logger, notify func(Update)) {
-	f := &follower{client: client, layout: layout, logger: logger, notify: notify}
+	follow(ctx, &follower{client, layout, logger, notify, []string{Dir(layout), ClaimDir(layout)}})
+}
+
+// FollowPools is Follow for pools alone. Notify is called with all of them.
+func FollowPools(ctx context.Context, client *clientv3.Client, layout codec.Layout, logger *slog.Logger, notify func([]*Pool)) {
+	b := NewBook()
+	follow(ctx, &follower{client, layout, logger, func(u Update) {
+		b.Apply(u)
+		notify(b.Pools())
+	}, []string{Dir(layout)}})
+}
+
+func follow(ctx context.Context, f *follower) {
 	const least, most = 50 * time.Millisecond, 5 * time.Second
 	for pause := least; ctx.Err() == nil; pause = min(pause*2, most) {
 		start := time.Now()
@@ -32,7 +44,7 @@ func Follow(ctx context.Context, client *clientv3.Client, layout codec.Layout, l
 		if time.Since(start) > most {
 			pause = least
 		}
-		logger.Debug("lost track of the address pools, trying again", "error", err)
+		f.logger.Debug("lost track of the address pools, trying again", "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause/2 + rand.N(pause/2)): //nolint:gosec // a jitter is no secret
@@ -45,11 +57,12 @@ type follower struct {
 	layout codec.Layout
 	logger *slog.Logger
 	notify func(Update)
+	dirs   []string
 }
 
 // List reads all pools and claims at one revision, which it returns, too.
 func List(ctx context.Context, client *clientv3.Client, layout codec.Layout, logger *slog.Logger) (*Book, int64, error) {
-	f := &follower{client: client, layout: layout, logger: logger}
+	f := &follower{client, layout, logger, nil, []string{Dir(layout), ClaimDir(layout)}}
 	u, revision, err := f.list(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -60,10 +73,11 @@ func List(ctx context.Context, client *clientv3.Client, layout codec.Layout, log
 }
 
 func (f *follower) list(ctx context.Context) (*Update, int64, error) {
-	response, err := f.client.Txn(ctx).Then(
-		clientv3.OpGet(Dir(f.layout), clientv3.WithPrefix()),
-		clientv3.OpGet(ClaimDir(f.layout), clientv3.WithPrefix()),
-	).Commit()
+	var gets []clientv3.Op
+	for _, dir := range f.dirs {
+		gets = append(gets, clientv3.OpGet(dir, clientv3.WithPrefix()))
+	}
+	response, err := f.client.Txn(ctx).Then(gets...).Commit()
 	if err != nil {
 		return nil, 0, fmt.Errorf("read address pools: %w", err)
 	}
@@ -90,13 +104,15 @@ func (f *follower) session(ctx context.Context) error {
 	f.notify(*u)
 	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	pools := f.client.Watch(ctx, Dir(f.layout), clientv3.WithPrefix(), clientv3.WithRev(revision+1))
-	claims := f.client.Watch(ctx, ClaimDir(f.layout), clientv3.WithPrefix(), clientv3.WithRev(revision+1))
+	var watches [2]clientv3.WatchChan // of which the second may be nil: nothing ever comes of it
+	for i, dir := range f.dirs {
+		watches[i] = f.client.Watch(ctx, dir, clientv3.WithPrefix(), clientv3.WithRev(revision+1))
+	}
 	for err == nil {
 		select {
-		case response, ok := <-pools:
+		case response, ok := <-watches[0]:
 			err = f.changed(response, ok)
-		case response, ok := <-claims:
+		case response, ok := <-watches[1]:
 			err = f.changed(response, ok)
 		}
 	}
