@@ -46,8 +46,8 @@ func serviceOf(name string, zones []string) (k registry.Key, ok bool) {
 		return registry.Key{Namespace: labels[i-1], Name: labels[i-2]}, true
 	}
 	for _, zone := range zones {
-		if n := len(labels) - len(strings.FieldsFunc(zone, func(r rune) bool { return r == '.' })); n >= 2 &&
-			strings.Join(labels[n:], ".") == strings.ToLower(strings.Trim(zone, ".")) {
+		suffix := strings.Split(strings.ToLower(strings.Trim(zone, ".")), ".")
+		if n := len(labels) - len(suffix); n >= 2 && slices.Equal(labels[n:], suffix) {
 			return registry.Key{Namespace: labels[n-1], Name: labels[n-2]}, true
 		}
 	}
