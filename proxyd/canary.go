@@ -6,8 +6,10 @@ import (
 )
 
 const (
-	// canaryPeriod is how often the loop looks whether others changed rules.
+	// canaryPeriod is how often the loop looks whether others changed rules,
+	// once it was told that somebody did; pollPeriod where nobody tells.
 	canaryPeriod = 400 * time.Millisecond
+	pollPeriod   = 700 * time.Millisecond
 	// foreignPause is about how soon all is compared after others changed
 	// something, though at first sight all is there.
 	foreignPause = 10 * time.Second

@@ -92,7 +92,7 @@ func (l *loop) run(ctx context.Context) error {
 	defer l.flows.wait()
 	l.memory.begin()
 	defer l.memory.wait()
-	l.look = time.NewTicker(canaryPeriod)
+	l.look = time.NewTicker(pollPeriod)
 	defer l.look.Stop()
 	defer l.sentry.end()
 	recheck := time.NewTicker(recheckPeriod)
