@@ -5,7 +5,6 @@ package measure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -28,17 +27,11 @@ const (
 // endToEnd measures how long it takes from a write to etcd to a packet at the
 // new endpoint, with nothing else going on and with other changes meanwhile.
 func (m *Measurer) endToEnd(ctx context.Context, n *node, p *process.Process, s shape.Shape) (err error) {
-	// So many flows would fill the node's table.
-	if err := n.network.Node.Sysctl(map[string]string{"netfilter/nf_conntrack_udp_timeout": "1"}); err != nil {
+	stop, err := n.stream(ctx)
+	if err != nil {
 		return err
 	}
-	streamed := make(chan error, 1)
-	streaming, stop := context.WithCancel(ctx)
-	go func() { streamed <- traffic.Stream(streaming, n.sender, n.fleet.Probe().Portal(), flowGap) }()
-	defer func() {
-		stop()
-		err = errors.Join(err, <-streamed)
-	}()
+	defer func() { err = errors.Join(err, stop()) }()
 	m.Log("  changes, one at a time: %s", s.Name)
 	for began, i := time.Now(), 0; i < m.Settings.Samples && time.Since(began) < sampleTime; i++ {
 		took, err := n.probe(ctx, p)
@@ -49,6 +42,44 @@ func (m *Measurer) endToEnd(ctx context.Context, n *node, p *process.Process, s 
 	}
 	m.Log("  changes among %d others a second: %s", m.Settings.BusyRate, s.Name)
 	return m.busy(ctx, n, p, s)
+}
+
+// stream begins flows to the probe, one after the other, until stop is called.
+func (n *node) stream(ctx context.Context) (stop func() error, err error) {
+	// So many flows would fill the node's table.
+	if err := n.network.Node.Sysctl(map[string]string{"netfilter/nf_conntrack_udp_timeout": "1"}); err != nil {
+		return nil, err
+	}
+	streamed := make(chan error, 1)
+	streaming, cancel := context.WithCancel(ctx)
+	go func() { streamed <- traffic.Stream(streaming, n.sender, n.fleet.Probe().Portal(), flowGap) }()
+	return func() error {
+		cancel()
+		return <-streamed
+	}, nil
+}
+
+// restart measures how long a proxyd takes from its start, with all rules of the
+// last one in the kernel, until what changed meanwhile is in force.
+func (m *Measurer) restart(ctx context.Context, n *node, s shape.Shape) (p *process.Process, err error) {
+	stop, err := n.stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	arrived, err := n.swap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if p, err = n.start(ctx, s); err != nil {
+		return nil, err
+	}
+	at, err := n.arrival(ctx, p, arrived)
+	if err == nil {
+		m.Results.Add(report.Restart, s.Name, size(n.fleet), at.Sub(began).Seconds())
+	}
+	return p, err
 }
 
 // busy times changes while other services change, too.
@@ -79,20 +110,33 @@ func (n *node) probe(ctx context.Context, p *process.Process) (time.Duration, er
 	if err := program.Sleep(ctx, 20*time.Millisecond+rand.N(20*time.Millisecond)); err != nil { //nolint:gosec // no secret
 		return 0, err
 	}
-	n.probed++
-	now := n.fleet.Probe().Swapped(n.probed)
-	arrived := n.receiver.Expect(now.Service.Endpoints[0])
-	if err := n.put(ctx, now); err != nil {
+	arrived, err := n.swap(ctx)
+	if err != nil {
 		return 0, err
 	}
 	acknowledged := time.Now()
+	at, err := n.arrival(ctx, p, arrived)
+	return max(0, at.Sub(acknowledged)), err
+}
+
+// swap writes another endpoint of the probe, and returns where the time will come
+// of the first packet to it.
+func (n *node) swap(ctx context.Context) (<-chan time.Time, error) {
+	n.probed++
+	now := n.fleet.Probe().Swapped(n.probed)
+	arrived := n.receiver.Expect(now.Service.Endpoints[0])
+	return arrived, n.put(ctx, now)
+}
+
+// arrival waits for that packet, and returns when it came.
+func (n *node) arrival(ctx context.Context, p *process.Process, arrived <-chan time.Time) (time.Time, error) {
 	select {
 	case at := <-arrived:
-		return max(0, at.Sub(acknowledged)), nil
+		return at, nil
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return time.Time{}, ctx.Err()
 	case <-time.After(patience):
-		return 0, errors.Join(fmt.Errorf("no packet came to %v", now.Service.Endpoints[0]), p.Err())
+		return time.Time{}, errors.Join(errors.New("no packet came to the new endpoint"), p.Err())
 	}
 }
 

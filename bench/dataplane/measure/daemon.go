@@ -51,7 +51,9 @@ func (m *Measurer) daemon(ctx context.Context, n *node, s shape.Shape, all bool)
 		return err
 	}
 	defer func() {
-		p.Stop()
+		if p != nil {
+			p.Stop()
+		}
 		err = errors.Join(err, n.cleanup(context.WithoutCancel(ctx), s))
 	}()
 	reached, err := n.reached(ctx, p)
@@ -66,7 +68,12 @@ func (m *Measurer) daemon(ctx context.Context, n *node, s shape.Shape, all bool)
 	if err := m.usage(ctx, n, p, s); err != nil {
 		return err
 	}
-	return m.endToEnd(ctx, n, p, s)
+	if err := m.endToEnd(ctx, n, p, s); err != nil {
+		return err
+	}
+	p.Stop()
+	p, err = m.restart(ctx, n, s)
+	return err
 }
 
 // usage measures what a proxyd uses that has nothing to do. What is left to do

@@ -54,6 +54,7 @@ func sample() Results {
 	for _, s := range []shape.Name{shape.TreeNFT, shape.Maps} {
 		for _, n := range []Size{large, crowded} {
 			r.Add(Start, s, n, 0.9, 1.2, 1.1)
+			r.Add(Restart, s, n, 0.7)
 			r.Add(Resident, s, n, 55e6)
 			r.Add(Idle, s, n, 0.0001)
 		}

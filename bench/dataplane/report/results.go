@@ -40,6 +40,7 @@ const (
 	Change      Measure = "one change"                       // seconds
 	Memory      Measure = "memory of the kernel"             // bytes
 	Start       Measure = "start"                            // seconds
+	Restart     Measure = "restart"                          // seconds
 	Resident    Measure = "resident"                         // bytes
 	Idle        Measure = "idle"                             // processors
 	EndToEnd    Measure = "end to end"                       // seconds

@@ -30,7 +30,7 @@ Linear is compared with the tree of the same backend, and that of iptables-nft w
 			"Linear by iptables-nft is loaded all at once up to 1000 services, as kube-proxy does it, and else 100 services at a time: all at once takes minutes. "+
 			"Memory is by how much slab, vmalloc and per-CPU memory (/proc/meminfo) grew."))
 	b.WriteString(daemon(&r).Section("The daemon",
-		"Start is from the start of the process, with nothing in the kernel, until services from all over the registry are reached; the list comes from etcd. Idle is processor time while nothing changes."))
+		"Start is from the start of the process, with nothing in the kernel, until services from all over the registry are reached; the list comes from etcd. Restart is with all rules there, until a change from meanwhile is in force. Idle is processor time while nothing changes."))
 	b.WriteString(endToEnd(&r).Section("End to end",
 		"From the acknowledged write of one endpoint to etcd until the first packet of a new flow arrives at it. A flow begins every 0.2 ms."))
 	return b.String()
@@ -92,11 +92,12 @@ func programming(r *Results) *show.Table {
 }
 
 func daemon(r *Results) *show.Table {
-	t := &show.Table{Head: []string{"services", "shape", "start", "goal", "resident", "goal", "idle", "goal"}}
+	t := &show.Table{Head: []string{"services", "shape", "start", "goal", "restart", "resident", "goal", "idle", "goal"}}
 	r.rows(Start, func(n Size, s shape.Name) {
 		start, resident, idle := show.Median(r.Find(Start, s, n)), show.Median(r.Find(Resident, s, n)), show.Median(r.Find(Idle, s, n))
 		first, most := startGoal(s, n), when(n == large, residentGoal)
 		t.Add(n.String(), string(s), show.Number("%.0f ms", start*1e3), show.AtMost(start, first, show.Number("%.0f ms", first*1e3)),
+			show.Number("%.0f ms", show.Median(r.Find(Restart, s, n))*1e3),
 			show.Megabytes(resident), show.AtMost(resident, most, show.Megabytes(most)),
 			show.Number("%.2f%%", idle*100), show.AtMost(idle, idleGoal, show.Number("%.2f%%", idleGoal*100)))
 	})
