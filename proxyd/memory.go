@@ -34,14 +34,16 @@ func (m *memory) begin() {
 	}
 }
 
-// tidy gives memory back after a full sync of so many rules. It returns at
-// once, so that no change waits; where that still goes on it does nothing.
+// tidy gives memory back after the first full sync, and each one of so many
+// rules. It returns at once, so that no change waits; where that still goes on it
+// does nothing.
 func (m *memory) tidy(rules int) {
+	worth := rules >= largeSync
 	if m.target != nil {
 		m.target(m.usual)
-		m.target = nil
+		m.target, worth = nil, true
 	}
-	if m.free == nil || rules < largeSync || !m.busy.CompareAndSwap(false, true) {
+	if m.free == nil || !worth || !m.busy.CompareAndSwap(false, true) {
 		return
 	}
 	m.tasks.Go(func() {

@@ -85,6 +85,8 @@ func TestGarbageWaitsUntilAllStands(t *testing.T) {
 			target = percent
 			return was
 		}
+		given := 0
+		w.memory.free = func() { given++ }
 		w.memory.begin()
 		w.kernel.failing(func() error { return errors.New("the kernel is busy") })
 		w.write(service("first", "10.1.0.1", "TCP"))
@@ -94,8 +96,8 @@ func TestGarbageWaitsUntilAllStands(t *testing.T) {
 		}
 		w.kernel.failing(nil)
 		w.pass(2 * maxPause)
-		if target != 100 {
-			t.Errorf("target %d when all rules stand, want 100", target)
+		if target != 100 || given != 1 {
+			t.Errorf("target %d, memory given back %d times when all rules stand; want 100, once", target, given)
 		}
 		target = 50
 		w.kernel.foreign(true)
