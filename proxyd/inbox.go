@@ -30,6 +30,8 @@ type news struct {
 	networks bool // the portal networks may have changed
 	addrs    []netip.Addr
 	moved    bool // addrs has the node's addresses anew
+	pools    []netip.Prefix
+	pooled   bool // pools has the address pools anew
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
@@ -54,6 +56,14 @@ func (b *inbox) move(addrs []netip.Addr) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.addrs, b.moved = addrs, true
+	b.arrived()
+}
+
+// pool adds the networks of the address pools, sorted.
+func (b *inbox) pool(networks []netip.Prefix) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pools, b.pooled = networks, true
 	b.arrived()
 }
 

@@ -24,6 +24,9 @@ type policy struct {
 	// listening is node.Listening.
 	listening func() (sockets, error)
 	logger    *slog.Logger
+	// awaitsPools says that the address pools are to be known before anything
+	// is compiled: without them addresses would be refused that stand.
+	awaitsPools bool
 
 	// wanted are the frontends that services want at the node's addresses.
 	wanted map[registry.Key][]rules.Frontend
@@ -44,6 +47,10 @@ func (p *policy) take(n *news, s *registry.Snapshot) bool {
 	if moved {
 		p.NodeAddrs = n.addrs
 		p.wanted = nil
+	}
+	if n.pooled {
+		moved = moved || !slices.Equal(n.pools, p.PoolRanges)
+		p.PoolRanges, p.awaitsPools = n.pools, false
 	}
 	if s == nil {
 		return moved

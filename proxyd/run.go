@@ -52,6 +52,7 @@ type program struct {
 	client  *clientv3.Client
 	watcher *watch.Watcher
 	addrs   *addrWatch
+	pools   *poolWatch
 	loop    *loop
 	servers []*server
 	api     *api // nil where there is none
@@ -98,6 +99,8 @@ func newProgram(ctx context.Context, c Config) (_ *program, err error) {
 	if p.client, p.watcher, err = follow(&c, watch.Config{SnapshotFile: c.Snapshot, Notify: notify, Applied: latency.applied}); err != nil {
 		return p, err
 	}
+	p.pools = newPoolWatch(&c, p.client, inbox)
+	p.loop.policy.awaitsPools = true
 	h.registry = func() registryHealth { return healthOf(p.watcher, name) }
 	metrics.watch(inbox, p.watcher.Status)
 	if err = p.listen(ctx, &c, h, metrics); err != nil {
@@ -166,6 +169,7 @@ func (p *program) run(ctx context.Context) error {
 	})
 	tasks.Go(func() error { return p.watcher.Run(inner) })
 	tasks.Go(func() error { return p.addrs.run(inner) })
+	tasks.Go(func() error { return p.pools.run(inner) })
 	tasks.Go(func() error { return p.loop.run(inner) })
 	if p.api != nil {
 		tasks.Go(func() error { return p.api.view.Run(inner) })

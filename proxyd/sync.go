@@ -48,7 +48,7 @@ func (l *loop) compile(n *news) []rules.Frontend {
 	if n.snapshot != nil {
 		l.snapshot = n.snapshot
 	}
-	if l.snapshot == nil {
+	if l.snapshot == nil || l.policy.awaitsPools && !n.pooled {
 		l.policy.take(n, nil)
 		return nil
 	}
