@@ -50,7 +50,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &steadyBody{ReadCloser: r.Body, stall: f.stall, control: http.NewResponseController(w)}
+		answer.body = &steadyBody{ReadCloser: r.Body, stall: f.stall, control: http.NewResponseController(w)}
+		r.Body = answer.body
+		defer answer.body.done()
 	}
 	f.to.ServeHTTP(answer, r.WithContext(context.WithValue(r.Context(), userKey{}, user)))
 }

@@ -53,6 +53,7 @@ func (m *metrics) end(a *answer, start time.Time) {
 type answer struct {
 	http.ResponseWriter
 	code int
+	body *steadyBody // of the request; nil if it has none
 }
 
 // Unwrap is for http.ResponseController.
@@ -62,6 +63,7 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (a *answer) WriteHeader(code int) {
 	if code >= 200 || code == http.StatusSwitchingProtocols {
 		a.code = code
+		a.body.answered()
 	}
 	a.ResponseWriter.WriteHeader(code)
 }
@@ -70,6 +72,7 @@ func (a *answer) WriteHeader(code int) {
 func (a *answer) Write(p []byte) (int, error) {
 	if a.code == 0 {
 		a.code = http.StatusOK
+		a.body.answered()
 	}
 	return a.ResponseWriter.Write(p)
 }
