@@ -121,6 +121,19 @@ func (w *poolWatch) save() {
 	}
 }
 
+// readPools reads the networks of the address pools once.
+func readPools(ctx context.Context, c *Config, client *clientv3.Client) ([]netip.Prefix, error) {
+	layout, err := codec.NewLayout(c.RegistryPrefix)
+	if err != nil {
+		return nil, settingError("registry-prefix", err)
+	}
+	b, _, err := pool.List(ctx, client, layout, c.logger())
+	if err != nil {
+		return nil, err
+	}
+	return prefixes(b.Pools()), nil
+}
+
 // prefixes returns the networks that pools are together, sorted.
 func prefixes(pools []*pool.Pool) []netip.Prefix {
 	var all []netip.Prefix

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +31,7 @@ func Render(ctx context.Context, w io.Writer, c Config, files ...string) error {
 	if c.ProxyMode == None {
 		return settingError("proxy-mode", errors.New("none programs no rules; want iptables or nftables"))
 	}
-	snapshot, err := c.snapshot(ctx, files)
+	snapshot, pools, err := c.snapshot(ctx, files)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func Render(ctx context.Context, w io.Writer, c Config, files ...string) error {
 	if err != nil {
 		return err
 	}
-	policy.take(&news{addrs: addrs, moved: true}, snapshot)
+	policy.take(&news{addrs: addrs, moved: true, pools: pools, pooled: true}, snapshot)
 	return c.render(w, snapshot, policy)
 }
 
@@ -62,19 +63,21 @@ func (c *Config) render(w io.Writer, snapshot *registry.Snapshot, policy *policy
 	return iptables.Render(w, ruleset, settings)
 }
 
-// snapshot reads the registry once.
-func (c *Config) snapshot(ctx context.Context, files []string) (*registry.Snapshot, error) {
+// snapshot reads the registry once, and its address pools, which files don't
+// have.
+func (c *Config) snapshot(ctx context.Context, files []string) (*registry.Snapshot, []netip.Prefix, error) {
 	if len(files) > 0 {
-		return fromFiles(files)
+		s, err := fromFiles(files)
+		return s, nil, err
 	}
 	return c.fromEtcd(ctx)
 }
 
 // fromEtcd waits until the registry was listed.
-func (c *Config) fromEtcd(ctx context.Context) (_ *registry.Snapshot, err error) {
+func (c *Config) fromEtcd(ctx context.Context) (_ *registry.Snapshot, pools []netip.Prefix, err error) {
 	client, watcher, err := follow(c, watch.Config{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
 	running, stop := context.WithCancel(ctx)
@@ -82,12 +85,13 @@ func (c *Config) fromEtcd(ctx context.Context) (_ *registry.Snapshot, err error)
 	go func() { ended <- watcher.Run(running) }()
 	select {
 	case <-watcher.Ready():
+		pools, err = readPools(ctx, c, client)
 	case <-ctx.Done():
 		err = fmt.Errorf("read the registry from %s: %w", strings.Join(c.Etcd.Endpoints, ", "),
 			errors.Join(watcher.Status().LastError, context.Cause(ctx)))
 	}
 	stop()
-	return watcher.Snapshot(), errors.Join(err, <-ended)
+	return watcher.Snapshot(), pools, errors.Join(err, <-ended)
 }
 
 // fromFiles builds a registry out of documents, as if they had been written
