@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -175,6 +176,18 @@ func Remarks(slice *registry.Endpoints) []string {
 		return nil
 	}
 	return remarks
+}
+
+// Failing yields the endpoints that fail their checks, as a slice of this
+// package says, and why.
+func Failing(slice *registry.Endpoints) iter.Seq2[netip.Addr, string] {
+	return func(yield func(netip.Addr, string) bool) {
+		for _, remark := range Remarks(slice) {
+			if at, reason, ok := splitFailing(remark); ok && !yield(at.Addr(), reason) {
+				return
+			}
+		}
+	}
 }
 
 // Names returns the DNS names that the endpoints of this package's slices come

@@ -10,8 +10,9 @@ import (
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// refused returns why an address can't be that of an endpoint; "" if it can.
-func refused(s *registry.Snapshot, a netip.Addr) string {
+// Refused returns why an address can't be that of an endpoint, for people; ""
+// if it can.
+func Refused(s *registry.Snapshot, a netip.Addr) string {
 	a = a.Unmap()
 	switch {
 	case !a.IsValid():

@@ -42,11 +42,11 @@ spec: {cidrs: [10.96.0.0/16, "fd00:96::/108"]}
 		"10.96.1.2":        "an address of the portal network 10.96.0.0/16",
 		"fd00:96::5":       "an address of the portal network fd00:96::/108",
 	} {
-		if got := refused(s, netip.MustParseAddr(text)); got != want {
+		if got := Refused(s, netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
-	if refused(s, netip.Addr{}) == "" {
+	if Refused(s, netip.Addr{}) == "" {
 		t.Error("the zero address isn't refused")
 	}
 }

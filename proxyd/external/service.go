@@ -114,7 +114,7 @@ func (c *controller) desired(ctx context.Context, s *service) []*registry.Endpoi
 	}
 	x := expand(src,
 		func(host string) ([]netip.Addr, string) { return c.resolve(s, host) },
-		func(a netip.Addr) string { return refused(c.snapshot, a) })
+		func(a netip.Addr) string { return Refused(c.snapshot, a) })
 	c.check(ctx, s, x)
 	remarks := append(x.remarks, c.judge(s, x)...)
 	names := map[string][]netip.Addr{}
