@@ -80,7 +80,7 @@ Exit codes: 0, 1 for what failed, 2 for a command line that is wrong.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	a.connection.addFlags(root.PersistentFlags())
 	root.AddCommand(
-		a.initCommand(), a.applyCommand(), a.getCommand(), a.deleteCommand(),
+		a.initCommand(), a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(),
 		a.envCommand(), a.execCommand(), a.resolvConfCommand(), a.poolsCommand(), a.traceCommand(), a.validateCommand(), a.versionCommand(),
 		manual.Command(1, version, "proxyd(8)", "coredns-svcreg(7)", "svcreg-standalone(8)"),
 	)

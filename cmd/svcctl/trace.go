@@ -113,11 +113,13 @@ func (a *app) trace(ctx context.Context, q *traceQuery) error {
 	return err
 }
 
-// everything reads what rules are made of. What can't be read is reported.
-func (a *app) everything(ctx context.Context, r *registryClient) (*registry.Snapshot, error) {
+// everything reads what rules are made of, and more kinds. What can't be read is
+// reported.
+func (a *app) everything(ctx context.Context, r *registryClient, more ...registry.Kind) (*registry.Snapshot, error) {
 	var objects []registry.Object
 	var revision int64
-	for _, kind := range []registry.Kind{registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindNode, registry.KindServiceCIDR} {
+	kinds := []registry.Kind{registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindNode, registry.KindServiceCIDR}
+	for _, kind := range append(kinds, more...) {
 		found, err := r.list(ctx, r.layout.Dir(kind))
 		if err != nil {
 			return nil, err
