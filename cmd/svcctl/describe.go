@@ -164,11 +164,10 @@ func (d *description) rows(label string, rows [][]string) {
 		}
 	}
 	for _, row := range rows {
-		line := " "
 		for i, cell := range row {
-			line += " " + cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+1)
+			row[i] = cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 		}
-		d.text.WriteString(strings.TrimRight(line, " ") + "\n")
+		d.text.WriteString(strings.TrimRight("  "+strings.Join(row, "  "), " ") + "\n")
 	}
 }
 

@@ -28,7 +28,6 @@ type group struct {
 type outside struct {
 	registry.Endpoint
 	host string // the name that it was given by, if it was
-	fate string // why it isn't ready, where a check says so
 }
 
 // expansion is a service's endpoints with all names resolved, each address once

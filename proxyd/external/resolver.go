@@ -41,7 +41,7 @@ func (a *answer) failed() error {
 	case v4 == nil && v6 == nil:
 		return errNoAddress
 	case v4 != nil && v6 != nil && v4.Error() != v6.Error():
-		return fmt.Errorf("A: %w; AAAA: %w", v4, v6)
+		return fmt.Errorf("%w for IPv4, %w for IPv6", v4, v6)
 	}
 	return cmp.Or(v4, v6)
 }

@@ -1,6 +1,7 @@
 package external
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -93,7 +94,7 @@ func parseCheck(annotations map[string]string) (*check, error) {
 	return c, readCount(annotations, FallAnnotation, &c.fall)
 }
 
-const wantMethod = "want tcp, http://:PORT/PATH, https://:PORT/PATH, dns or none"
+var errMethod = errors.New("want tcp, http://:PORT/PATH, https://:PORT/PATH, dns or none")
 
 func (c *check) readMethod(text string) error {
 	switch text {
@@ -105,12 +106,12 @@ func (c *check) readMethod(text string) error {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() != "" || u.User != nil || u.Fragment != "" || !strings.HasPrefix(text, u.Scheme+"://") {
-		return fmt.Errorf(wantMethod)
+		return errMethod
 	}
 	if u.Port() != "" || strings.HasSuffix(u.Host, ":") {
 		number, err := strconv.ParseUint(u.Port(), 10, 16)
 		if err != nil || number == 0 {
-			return fmt.Errorf("want a port from 1 to 65535")
+			return errors.New("want a port from 1 to 65535")
 		}
 		c.port = uint16(number)
 	}
