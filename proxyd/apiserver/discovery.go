@@ -8,6 +8,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/svcreg/svcreg/registry"
 )
 
 // emulated is the version of Kubernetes whose API this is a part of. Clients
@@ -22,17 +24,30 @@ func (s *Server) fixedPaths() map[string]http.HandlerFunc {
 		"/apis":                          fixed(groups()),
 		"/apis/" + discoveryv1.GroupName: fixed(discoveryGroup()),
 		"/openapi/v2":                    openAPIv2,
+		"/openapi/v3":                    fixed(openAPIv3()),
 		"/healthz":                       ok,
 		"/livez":                         ok,
 		"/readyz":                        s.ready,
 	}
-	for path, group := range map[string]string{"/api/v1": "", "/apis/" + discoveryv1.GroupName + "/v1": discoveryv1.GroupName} {
-		paths[path] = fixed(s.resourcesOf(group))
+	for _, group := range groupNames {
+		paths[groupPath(group)] = fixed(s.resourcesOf(group))
+		paths["/openapi/v3"+groupPath(group)] = openAPIGroup(group)
 	}
 	for path := range paths { // kubectl get --raw /api/ works as well
 		paths[path+"/"] = paths[path]
 	}
 	return paths
+}
+
+// groupNames are the API groups that have resources; "" is the core group.
+var groupNames = []string{"", discoveryv1.GroupName}
+
+// groupPath returns where the resources of a group are.
+func groupPath(group string) string {
+	if group == "" {
+		return "/api/v1"
+	}
+	return "/apis/" + group + "/v1"
 }
 
 // fixed answers with content that never changes.
@@ -101,8 +116,17 @@ func (s *Server) resourcesOf(group string) metav1.APIResourceList {
 		list.GroupVersion = r.groupVersion()
 		list.APIResources = append(list.APIResources, metav1.APIResource{
 			Name: r.name, SingularName: r.singular, Namespaced: r.namespaced(), Kind: r.kind.String(),
-			Verbs: verbs, ShortNames: r.short,
+			Verbs: verbs, ShortNames: r.short, Categories: r.categories(),
 		})
 	}
 	return list
+}
+
+// categories are the words that stand for several resources: "all" is what
+// kubectl get all shows.
+func (r *resource) categories() []string {
+	if r.kind == registry.KindService || r.kind == registry.KindPod {
+		return []string{"all"}
+	}
+	return nil
 }

@@ -145,7 +145,7 @@ func TestKubectlDescribe(t *testing.T) {
 		{"describe po -n my-ns web-1", []string{"node-1/192.0.2.11", "app=web", "Running", "10.244.1.1", "8080/TCP"}},
 		{"describe no node-1", []string{"worker", "192.0.2.11", "Ready", "my-ns", "web-1"}},
 		{"version", []string{"+svcreg"}},
-		{"explain service", []string{"error"}}, // there are no schemas
+		{"get all -A", []string{"pod/web-1", "service/web"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {

@@ -15,6 +15,11 @@ import (
 func (s *Server) get(w http.ResponseWriter, t *target, f form, snapshot *registry.Snapshot) error {
 	k := registry.Key{Namespace: t.namespace, Name: t.name}
 	o := snapshot.Object(registry.Ref{Kind: t.kind, Key: k})
+	if o == nil && t.kind == registry.KindNamespace && snapshot.HasNamespace(t.name) {
+		// There are services in it, so it is there; kubectl looks for the
+		// namespace of whatever it doesn't find.
+		o = &registry.Namespace{Meta: registry.Meta{Kind: t.kind, Key: k}}
+	}
 	if o == nil {
 		return apierrors.NewNotFound(t.groupResource(), t.name)
 	}

@@ -21,6 +21,9 @@ import (
 type options struct {
 	filter
 	watch, bookmarks, exact bool
+	// initial is a watch that begins with what is there, and marks the end of
+	// that (client-go's streaming lists).
+	initial bool
 	// revision is the least that will do; with exact, the only one. Zero is
 	// any, and unset means that the query names none.
 	revision int64
@@ -34,6 +37,7 @@ func parseOptions(query url.Values, t *target) (*options, error) {
 	o := &options{
 		watch:     isTrue(query.Get("watch")),
 		bookmarks: isTrue(query.Get("allowWatchBookmarks")),
+		initial:   isTrue(query.Get("sendInitialEvents")),
 		exact:     query.Get("resourceVersionMatch") == string(metav1.ResourceVersionMatchExact),
 		unset:     query.Get("resourceVersion") == "",
 	}

@@ -34,13 +34,19 @@ func readBody(w http.ResponseWriter, q *http.Request) ([]byte, error) {
 type proposal struct {
 	document *codec.Document
 	revision int64
+	// unknown says which fields the API doesn't have, in an apiserver's words.
+	unknown []error
 }
 
-// parse reads the object in a body, JSON or YAML, which must be the one that
-// the path names.
+// parse reads the object in a body, JSON, YAML or protobuf, which must be the
+// one that the path names.
 func (t *target) parse(body []byte) (*proposal, error) {
 	var fields map[string]any
-	if err := yaml.Unmarshal(body, &fields); err != nil || fields == nil {
+	body, err := fromProtobuf(body, t.make())
+	if err == nil {
+		err = yaml.Unmarshal(body, &fields)
+	}
+	if err != nil || fields == nil {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("the object provided is unrecognized: want a %s of %s: %v", t.kind, t.groupVersion(), err))
 	}
 	return t.propose(fields)
@@ -51,9 +57,12 @@ func (t *target) propose(fields map[string]any) (*proposal, error) {
 	if fields["kind"] != t.kind.String() || fields["apiVersion"] != t.groupVersion() {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("the object provided is a %v of %v: want a %s of %s", fields["kind"], fields["apiVersion"], t.kind, t.groupVersion()))
 	}
-	p := &proposal{}
+	unknown, err := t.unknownFields(fields)
+	if err != nil {
+		return nil, err
+	}
+	p := &proposal{unknown: unknown}
 	if meta, ok := fields["metadata"].(map[string]any); ok {
-		var err error
 		if p.revision, err = takeRevision(meta); err != nil {
 			return nil, err
 		}

@@ -16,7 +16,11 @@ import (
 // it begins with those that are there. A watch that comes too late, or falls
 // too far behind, ends with an ERROR event that holds a 410.
 func (s *Server) watch(w http.ResponseWriter, q *http.Request, t *target, f form, o *options) error {
-	if _, err := s.reach(q.Context(), 0); err != nil {
+	least := int64(0)
+	if o.initial {
+		least = o.revision
+	}
+	if _, err := s.reach(q.Context(), least); err != nil {
 		return err
 	}
 	flow := &stream{
@@ -73,7 +77,7 @@ func (s *Server) follow(q *http.Request, flow *stream) error {
 // begin finds the first step to send, after what is there where that was asked
 // for.
 func (s *Server) begin(flow *stream) (number uint64, err error) {
-	if flow.revision > 0 {
+	if flow.revision > 0 && !flow.initial {
 		number, oldest, ok := s.history.after(flow.revision)
 		if !ok {
 			return 0, errTooOld(flow.revision, oldest)
@@ -93,6 +97,9 @@ func (s *Server) begin(flow *stream) (number uint64, err error) {
 		}
 	}
 	flow.at = snapshot.Revision()
+	if flow.initial && flow.bookmarks {
+		flow.send(watch.Bookmark, flow.mark(flow.at, jsonObject{metav1.InitialEventsAnnotationKey: "true"}))
+	}
 	return number, flow.flush()
 }
 
@@ -177,12 +184,13 @@ func (f *stream) bookmark(revision int64) {
 		return
 	}
 	f.at = revision
-	f.send(watch.Bookmark, f.mark(revision))
+	f.send(watch.Bookmark, f.mark(revision, nil))
 	f.broken = f.flush() != nil || f.broken
 }
 
-// mark returns an object that has nothing but a revision.
-func (f *stream) mark(revision int64) any {
+// mark returns an object that has nothing but a revision and, if it is no
+// table, annotations.
+func (f *stream) mark(revision int64, annotations jsonObject) any {
 	if f.form.table {
 		return metav1.Table{
 			TypeMeta: metav1.TypeMeta{Kind: "Table", APIVersion: "meta.k8s.io/v1"},
@@ -193,10 +201,11 @@ func (f *stream) mark(revision int64) any {
 	if isFlat(f.version) {
 		return jsonObject{"kind": f.kindName(), "apiVersion": f.version, "resourceVersion": revision}
 	}
-	return jsonObject{
-		"kind": f.kindName(), "apiVersion": f.apiVersion(),
-		"metadata": jsonObject{"resourceVersion": versionText(revision), "creationTimestamp": nil},
+	meta := jsonObject{"resourceVersion": versionText(revision), "creationTimestamp": nil}
+	if annotations != nil {
+		meta["annotations"] = annotations
 	}
+	return jsonObject{"kind": f.kindName(), "apiVersion": f.apiVersion(), "metadata": meta}
 }
 
 // error ends the watch by telling why.

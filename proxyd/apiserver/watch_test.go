@@ -53,7 +53,13 @@ func events(t *testing.T, f *fixture, path string) (next func() string) {
 		if event.Type == "ERROR" {
 			return fmt.Sprintf("ERROR %s %d", o.Kind, o.Code)
 		}
-		return fmt.Sprintf("%s %s %s %s", event.Type, o.Kind, o.Name, o.ResourceVersion)
+		text := fmt.Sprintf("%s %s %s %s", event.Type, o.Kind, o.Name, o.ResourceVersion)
+		for name, value := range o.Annotations {
+			if event.Type == "BOOKMARK" {
+				text += " " + name + "=" + value
+			}
+		}
+		return text
 	}
 }
 
@@ -170,6 +176,23 @@ func TestWatchBookmarks(t *testing.T) {
 			t.Fatalf("event %q", got)
 		}
 	}
+}
+
+// TestWatchList is client-go's way to list by a watch.
+func TestWatchList(t *testing.T) {
+	f := newFixture(t, apiserver.Config{Patience: time.Millisecond}, "testdata/registry.yaml")
+	const path = inMyNS + "&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
+	for _, revision := range []string{"", "&resourceVersion=0", "&resourceVersion=9"} {
+		next := events(t, f, path+revision)
+		expect(t, next, "ADDED Service old 2", "ADDED Service web 1", "BOOKMARK Service  10 k8s.io/initial-events-end=true")
+	}
+	if w := ask(f, http.MethodGet, path+"&resourceVersion=11", ""); w.Code != http.StatusGatewayTimeout {
+		t.Errorf("a revision to come: %d", w.Code)
+	}
+	next := events(t, f, path)
+	expect(t, next, "ADDED Service old 2", "ADDED Service web 1", "BOOKMARK Service  10 k8s.io/initial-events-end=true")
+	f.apply(registry.Put(service("my-ns", "new", 1)))
+	expect(t, next, "ADDED Service new 11")
 }
 
 func TestWatchEnds(t *testing.T) {

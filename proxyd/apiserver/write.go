@@ -71,6 +71,9 @@ func (s *Server) update(w http.ResponseWriter, q *http.Request, t *target, body 
 
 // store writes an object and answers with what stands then.
 func (s *Server) store(w http.ResponseWriter, q *http.Request, t *target, p *proposal, c write.Condition, code int) error {
+	if err := t.validateFields(w, q, p); err != nil {
+		return err
+	}
 	ref := p.document.Ref()
 	if len(q.URL.Query()["dryRun"]) > 0 {
 		return s.pretend(w, q, t, p, c, code)
@@ -118,7 +121,11 @@ func (s *Server) answer(w http.ResponseWriter, t *target, d *codec.Document, rev
 func (s *Server) remove(w http.ResponseWriter, q *http.Request, t *target, body []byte) error {
 	var options metav1.DeleteOptions
 	if len(body) > 0 {
-		if err := json.Unmarshal(body, &options); err != nil {
+		body, err := fromProtobuf(body, &metav1.DeleteOptions{})
+		if err == nil {
+			err = json.Unmarshal(body, &options)
+		}
+		if err != nil {
 			return apierrors.NewBadRequest("delete options: " + err.Error())
 		}
 	}
