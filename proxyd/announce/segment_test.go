@@ -108,7 +108,7 @@ const manifests = `
  status: {loadBalancer: {ingress: [{ip: 192.0.2.100}, {ip: "2001:db8::100"}]}}}
 `
 
-const slices = `
+const endpointSlices = `
 {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: default, name: web-4, labels: {kubernetes.io/service-name: web}},
  addressType: IPv4, ports: [{port: 80, protocol: TCP}], endpoints: [{addresses: [10.9.0.2], conditions: {ready: true}}]}
 ---
@@ -160,7 +160,7 @@ func (s *segment) startEtcd(host *lab.Host) {
 	})[0]
 	s.put("/registry/svcreg/addresses/"+vip, claim)
 	s.put("/registry/svcreg/addresses/"+vip6, claim)
-	documents, err := codec.ParseDocuments("manifests", []byte(manifests+"---"+slices))
+	documents, err := codec.ParseDocuments("manifests", []byte(manifests+"---"+endpointSlices))
 	if err != nil {
 		s.tb.Fatal(err)
 	}

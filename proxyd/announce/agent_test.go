@@ -1,0 +1,253 @@
+package announce
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const (
+	address  = "192.0.2.100" // of three nodes, node1 has it
+	address6 = "2001:db8::1234:5678"
+)
+
+var anywhere = map[string]string{"web": "anywhere"}
+
+// three starts nodes and tells them of a service.
+func three(t *testing.T, services map[string]string) *fleet {
+	t.Helper()
+	f := newFleet(t)
+	for _, name := range []string{"node1", "node2", "node3"} {
+		f.serve(address, services, f.node(name))
+	}
+	return f
+}
+
+// chosen returns the node that is chosen for an address among some.
+func chosen(addr string, nodes ...string) string {
+	return choose(netip.MustParseAddr(addr), 1, members(nodes...))
+}
+
+// An address is announced while it is allocated to a service that has a ready
+// endpoint, and by one node.
+func TestAnnounce(t *testing.T) {
+	for _, addr := range []string{address, address6} {
+		f := newFleet(t)
+		for _, name := range []string{"node1", "node2", "node3"} {
+			f.serve(addr, anywhere, f.node(name))
+		}
+		all := slices.Collect(maps.Values(f.nodes))
+		first := chosen(addr, "node1", "node2", "node3")
+		f.announced(addr, "")
+		f.allocate(addr, "lan", "web")
+		f.announced(addr, first)
+		f.serve(addr, map[string]string{"web": "down"}, all...)
+		f.announced(addr, "")
+		f.serve(addr, anywhere, all...)
+		f.announced(addr, first)
+		f.allocate(addr, "lan", "other")
+		f.announced(addr, "")
+		f.allocate(addr, "lan", "other", "web")
+		f.announced(addr, first)
+		f.allocate(addr, "", "web") // from another provider
+		f.announced(addr, "")
+	}
+}
+
+// Only a node with a ready endpoint of its own announces a Local service.
+func TestAnnounceLocal(t *testing.T) {
+	f := three(t, map[string]string{"web": "on node2"})
+	f.allocate(address, "lan", "web")
+	f.announced(address, "node2")
+	all := slices.Collect(maps.Values(f.nodes))
+	f.serve(address, map[string]string{"web": "on node3"}, all...)
+	f.announced(address, "node3")
+	f.serve(address, map[string]string{"web": "on node4"}, all...)
+	f.announced(address, "")
+	// Of a service that every node leads to and one that only node3 leads to,
+	// node3 leads to both.
+	f.allocate(address, "lan", "web", "local")
+	f.serve(address, map[string]string{"web": "anywhere", "local": "on node3"}, all...)
+	f.announced(address, "node3")
+}
+
+// An address moves to a node that comes and is chosen, and back when it goes.
+func TestAnnounceMoves(t *testing.T) {
+	f := newFleet(t)
+	first := chosen(address, "node1", "node2", "node3")
+	var others []string
+	for _, name := range []string{"node1", "node2", "node3"} {
+		if name != first {
+			others = append(others, name)
+			f.serve(address, anywhere, f.node(name))
+		}
+	}
+	f.allocate(address, "lan", "web")
+	second := chosen(address, others...)
+	f.announced(address, second)
+	n := f.node(first)
+	f.serve(address, anywhere, n)
+	f.announced(address, first)
+	links, _ := n.list(nil)
+	n.relink() // its cable is pulled
+	f.announced(address, second)
+	n.relink(links...)
+	f.announced(address, first)
+	n.stop()
+	f.announced(address, second)
+}
+
+// A change of a link's Ethernet address is told to everybody.
+func TestAnnounceAnew(t *testing.T) {
+	f := newFleet(t)
+	n := f.node("node1")
+	f.serve(address, anywhere, n)
+	f.allocate(address, "lan", "web")
+	f.announced(address, "node1")
+	n.mac = lan(9).mac
+	f.segment.take()
+	n.relink(lan(9))
+	f.eventually("the other Ethernet address is announced", func() bool {
+		return slices.ContainsFunc(f.segment.take(), func(s sentFrame) bool { return s.from == n.mac && s.heard.claims == vip4 })
+	})
+	f.announced(address, "node1")
+}
+
+// A node whose lease is gone is silent, and comes back with another.
+func TestLeaseRevoked(t *testing.T) {
+	f := newFleet(t)
+	f.serve(address, anywhere, f.node("node1"))
+	f.allocate(address, "lan", "web")
+	f.announced(address, "node1")
+	got, err := f.etcd.Client().Get(t.Context(), "/registry/svcreg/announced/"+address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := got.Kvs[0].Lease
+	if _, err := f.etcd.Client().Revoke(t.Context(), clientv3.LeaseID(id)); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("another lease", func() bool {
+		got, err := f.etcd.Client().Get(t.Context(), "/registry/svcreg/announced/"+address)
+		return err == nil && len(got.Kvs) == 1 && got.Kvs[0].Lease != id
+	})
+	f.announced(address, "node1")
+}
+
+// While etcd is away nothing is announced; once it is back all is.
+func TestEtcdAway(t *testing.T) {
+	f := newFleet(t)
+	n := f.node("node1")
+	f.serve(address, anywhere, n)
+	f.allocate(address, "lan", "web")
+	f.announced(address, "node1")
+	f.etcd.Stop()
+	f.eventually("silent", func() bool { return len(f.answers(address)) == 0 })
+	f.eventually("told", func() bool { return n.log.has("this node is silent") })
+	f.etcd.Restart()
+	f.announced(address, "node1")
+}
+
+// An address that another host has is left alone, loudly, until the host is
+// gone.
+func TestDisputed(t *testing.T) {
+	f := newFleet(t)
+	n := f.node("node1")
+	squatter, err := f.segment.open(lan(99), &arp, func([]byte) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := func(frame []byte) {
+		if h, ok := arp.read(frame); ok && h.asks == vip4 {
+			_ = squatter.send(arp.answer(lan(99).mac, vip4, h))
+		}
+	}
+	f.segment.mu.Lock()
+	squatter.(*fakePort).received = answer
+	f.segment.mu.Unlock()
+	f.serve(address, anywhere, n)
+	f.allocate(address, "lan", "web")
+	f.eventually("the operator is told", func() bool {
+		return n.log.has("another host has an address") && n.log.has(lan(99).mac.String())
+	})
+	f.announced(address, "")
+}
+
+// A claim that was released, as far as the node knows or not, is nothing to
+// rely on.
+func TestReleaseInDoubt(t *testing.T) {
+	f := newFleet(t)
+	c := &claims{f.etcd.Client(), keys{announced: "/announced/"}, "node1"}
+	addr := netip.MustParseAddr(address)
+	grant, err := f.etcd.Client().Grant(t.Context(), 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.take(t.Context(), grant.ID, []netip.Addr{addr}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.etcd.Client().Get(t.Context(), "/announced/"+address)
+	if err != nil || len(got.Kvs) != 1 {
+		t.Fatalf("claim %v, %v", got, err)
+	}
+	seen := map[netip.Addr]claim{addr: {grant.ID, got.Kvs[0].ModRevision}}
+	// A second one leaves the first one's claim.
+	other := &claims{f.etcd.Client(), c.keys, "node2"}
+	if _, err := other.take(t.Context(), grant.ID, []netip.Addr{addr}); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := f.etcd.Client().Get(t.Context(), "/announced/"+address); string(again.Kvs[0].Value) != "node1" {
+		t.Errorf("claimed by %s", again.Kvs[0].Value)
+	}
+	// A release that arrives late leaves what was claimed since.
+	if _, err := c.release(t.Context(), seen); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.take(t.Context(), grant.ID, []netip.Addr{addr}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.release(t.Context(), seen); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := f.etcd.Client().Get(t.Context(), "/announced/"+address); len(again.Kvs) != 1 {
+		t.Error("a late release took a new claim")
+	}
+	// More than fit into one transaction.
+	var many []netip.Addr
+	for a := netip.MustParseAddr("10.0.0.1"); len(many) < 3*batch+1; a = a.Next() {
+		many = append(many, a)
+	}
+	if _, err := c.take(t.Context(), grant.ID, many); err != nil {
+		t.Fatal(err)
+	}
+	all, err := f.etcd.Client().Get(t.Context(), "/announced/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	if err != nil || all.Count != int64(len(many)+1) {
+		t.Errorf("%d claims, want %d (%v)", all.Count, len(many)+1, err)
+	}
+}
+
+// A fresh node without a registry, or without rules, takes no part.
+func TestNotReady(t *testing.T) {
+	f := newFleet(t)
+	n := f.node("node1")
+	f.allocate(address, "lan", "web")
+	time.Sleep(100 * time.Millisecond)
+	got, err := f.etcd.Client().Get(t.Context(), "/registry/svcreg/announcers/node1")
+	if err != nil || len(got.Kvs) != 0 {
+		t.Errorf("takes part with no registry: %v, %v", got, err)
+	}
+	f.serve(address, anywhere, n)
+	f.announced(address, "node1")
+}
+
+func TestRunValidates(t *testing.T) {
+	if err := Run(context.Background(), Config{}); err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
