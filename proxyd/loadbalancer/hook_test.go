@@ -1,6 +1,7 @@
 package loadbalancer
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,10 +108,30 @@ func TestHookFails(t *testing.T) {
 	s.v1("web", `, "sessionAffinity": "ClientIP"`)
 	s.says("web", "hook "+c.Hook+` add: exit status 3: it said "no such luck"`)
 	s.has("web", "203.0.113.1")
-	s.remove(specKey("web"))
+	s.told(calls, "ClientIP", 2) // until it is done
+}
+
+// An address is nobody else's before the hook was told that it is free.
+func TestHookRemovesFirst(t *testing.T) {
+	s := newSite(t)
+	s.pool("public", `"addresses": ["203.0.113.1"]`)
+	c := s.config("one")
+	c.Grace = -1
+	switched := filepath.Join(t.TempDir(), "works")
+	var calls func() string
+	c.Hook, calls = s.hook(`[ $1 = add ] || [ -e ` + switched + ` ]`)
+	s.run(c)
+	s.v1("web", "")
+	s.v1("typed", "")
+	s.has("web", "203.0.113.1")
+	s.put(specKey("web"), strings.Replace(s.get(specKey("web")), "LoadBalancer", "ClusterIP", 1))
+	s.has("web", "")
 	s.told(calls, "remove shop/web", 2) // until it is done
 	s.v1("other", `, "loadBalancerIP": "203.0.113.1"`)
-	s.eventually("who has the address", func() string { return s.addrs("other") }, "")
+	s.says("other", "address 203.0.113.1: it is still kept for service shop/web")
+	s.has("typed", "")
+	s.must(os.WriteFile(switched, nil, 0o600))
+	s.eventually("the claim", func() string { return fmt.Sprint(s.addrs("typed") + s.addrs("other")) }, "203.0.113.1")
 }
 
 func TestCall(t *testing.T) {

@@ -121,7 +121,7 @@ func TestChoose(t *testing.T) {
 		{name: "what others hold, while it holds one", pools: public, wanted: "203.0.113.3", claims: []string{"203.0.113.3: ns/a", "203.0.113.1: ns/web"}, want: "203.0.113.1", problem: "address 203.0.113.3: service ns/a holds it"},
 		{name: "what is in no pool", pools: public, wanted: "198.51.100.1", problem: "address 198.51.100.1: it is in no pool"},
 		{name: "what is not for it", pools: []string{"blogs: 203.0.113.1 for blog"}, wanted: "203.0.113.1", problem: "address 203.0.113.1: pool blogs is not for namespace ns"},
-		{name: "what is kept for another", pools: public, wanted: "203.0.113.3", claims: []string{"203.0.113.3: -ns/a"}, problem: "address 203.0.113.3: it is kept for service ns/a, which was deleted"},
+		{name: "what is kept for another", pools: public, wanted: "203.0.113.3", claims: []string{"203.0.113.3: -ns/a"}, problem: "address 203.0.113.3: it is still kept for service ns/a"},
 		{name: "what is kept for another, if that may be", pools: public, wanted: "203.0.113.3", claims: []string{"203.0.113.3: -ns/a"}, overGone: true, want: "203.0.113.3"},
 
 		{name: "what a hook gave", pools: public, given: "198.51.100.1 203.0.113.2", want: "198.51.100.1 203.0.113.2"},

@@ -105,7 +105,7 @@ func (c *Claim) admits(h *Holder, overGone bool) string {
 func (h *Holder) beside(other *Holder) string {
 	if h.Share == "" || h.Share != other.Share {
 		if !h.Gone.IsZero() {
-			return fmt.Sprintf("it is kept for service %s, which was deleted", h.Key())
+			return fmt.Sprintf("it is still kept for service %s", h.Key())
 		}
 		return fmt.Sprintf("service %s holds it", h.Key())
 	}

@@ -49,8 +49,10 @@ type Pool struct {
 
 // Offers reports whether an address is one of the pool's.
 func (p *Pool) Offers(a netip.Addr) bool {
-	return slices.ContainsFunc(p.Ranges, func(r Range) bool { return r.Contains(a) }) && !(p.AvoidBuggyIPs && buggy(a))
+	return slices.ContainsFunc(p.Ranges, func(r Range) bool { return r.Contains(a) }) && !p.avoids(a)
 }
+
+func (p *Pool) avoids(a netip.Addr) bool { return p.AvoidBuggyIPs && buggy(a) }
 
 // Admits reports whether services of a namespace may have its addresses.
 func (p *Pool) Admits(namespace string) bool {
@@ -75,7 +77,7 @@ func (p *Pool) free(is4 bool, taken func(netip.Addr) bool) (netip.Addr, bool) {
 			continue
 		}
 		for a := r.First; r.Contains(a); a = a.Next() {
-			if !(p.AvoidBuggyIPs && buggy(a)) && !taken(a) {
+			if !p.avoids(a) && !taken(a) {
 				return a, true
 			}
 		}
