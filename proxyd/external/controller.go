@@ -2,7 +2,6 @@ package external
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -55,7 +54,7 @@ type controller struct {
 	queue    []func() // checks that wait until fewer are
 	running  sync.WaitGroup
 	results  chan func() // what workers hand back
-	foreign  bool        // the registry is an apiserver's
+	foreign  error       // says that the registry is an apiserver's
 }
 
 func newController(c Config, m *metrics, s registryStore) *controller {
@@ -69,7 +68,8 @@ func newController(c Config, m *metrics, s registryStore) *controller {
 	}
 }
 
-// run follows the registry until ctx ends.
+// run follows the registry until ctx ends, or the registry turns out to be an
+// apiserver's, which is an error.
 func (c *controller) run(ctx context.Context) error {
 	w, err := watch.New(watch.Config{
 		Client: c.Client, Layout: c.Layout, Trim: trim, Logger: c.Logger, Notify: c.inbox.put,
@@ -82,15 +82,16 @@ func (c *controller) run(ctx context.Context) error {
 	defer cancel()
 	c.running.Go(func() { _ = w.Run(ctx) })
 	c.loop(ctx)
+	cancel()
 	c.running.Wait()
-	return nil
+	return c.foreign
 }
 
 // loop does what there is to do, one after another.
 func (c *controller) loop(ctx context.Context) {
 	wake := time.NewTimer(0)
 	defer wake.Stop()
-	for {
+	for c.foreign == nil {
 		c.agenda.work(time.Now())
 		c.startJobs(ctx)
 		wake.Reset(c.agenda.wait(time.Now()))
@@ -120,9 +121,7 @@ func (c *controller) spawn(ctx context.Context, work func() (done func())) {
 
 // take has services that changed read, as far as they concern us.
 func (c *controller) take(n news) {
-	if c.snapshot = n.snapshot; c.foreign {
-		return
-	}
+	c.snapshot = n.snapshot
 	for k := range n.services {
 		s := c.services[k]
 		if s == nil {
@@ -159,7 +158,7 @@ func (c *controller) ready(s *service) {
 // startJobs starts to read and write as many services as may be at once.
 func (c *controller) startJobs(ctx context.Context) {
 	for k, s := range c.todo {
-		if c.jobs >= mostJobs || c.foreign {
+		if c.jobs >= mostJobs {
 			return
 		}
 		delete(c.todo, k)
@@ -198,9 +197,8 @@ func (c *controller) job(ctx context.Context, s *service, work func(context.Cont
 // failed has a service read anew after a pause.
 func (c *controller) failed(s *service, err error) {
 	s.stale, s.dirty = true, true
-	if foreign, ok := errors.AsType[*write.ForeignError](err); ok {
-		c.foreign = true
-		c.logger.Warn("the registry isn't svcreg's own: nothing is resolved or checked for it", "error", foreign)
+	if write.IsForeign(err) {
+		c.foreign = err
 		return
 	}
 	c.metrics.failures.Inc()

@@ -15,7 +15,6 @@
 package external
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,9 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/svcreg/svcreg/proxyd/leader"
 	"github.com/svcreg/svcreg/registry/codec"
-	"github.com/svcreg/svcreg/registry/write"
 )
 
 // ManagedBy is what the slices of this package have in the label
@@ -122,28 +119,4 @@ func (c Config) withDefaults() Config {
 		c.MaxChecks = DefaultMaxChecks
 	}
 	return c
-}
-
-// Run looks after the endpoints while this node leads, until ctx ends. It
-// returns nil then.
-func Run(ctx context.Context, c Config) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	c = c.withDefaults()
-	m := newMetrics()
-	if c.Registerer != nil {
-		if err := c.Registerer.Register(m); err != nil {
-			return fmt.Errorf("external: %w", err)
-		}
-		defer c.Registerer.Unregister(m)
-	}
-	election := leader.Config{
-		Client: c.Client, Key: leader.Key(c.Layout, "external"), Node: c.Node,
-		TTL: c.LeaderTTL, Logger: c.Logger, Registerer: c.Registerer,
-	}
-	return leader.Run(ctx, election, func(ctx context.Context) error {
-		defer m.reset()
-		return newController(c, m, newStore(c.Client, c.Layout, write.Options{})).run(ctx)
-	})
 }

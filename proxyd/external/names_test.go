@@ -1,8 +1,10 @@
 package external
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -168,22 +170,52 @@ func TestOthers(t *testing.T) {
 	}
 }
 
+// In an apiserver's registry nothing is written, not even for an election, and
+// that is said once. One that becomes an apiserver's is left.
 func TestForeignRegistry(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
+	f.dns.set("db.example.com. 0 A 192.0.2.1")
+	f.put(svc("db", "10.96.0.1"), eps("db", "db.example.com:80"))
+	stop := f.run()
+	f.want("db", "192.0.2.1:80")
 	if _, err := f.client.Put(t.Context(), "/registry/masterleases/192.0.2.1", "k8s\x00"); err != nil {
 		t.Fatal(err)
 	}
-	f.dns.set("db.example.com. 60 A 192.0.2.1")
-	f.put(svc("db", "10.96.0.1"), eps("db", "db.example.com:80"))
-	f.start()
+	f.dns.set("db.example.com. 0 A 192.0.2.2")
+	const said = "no names are resolved and no endpoints checked"
 	f.await(func() string {
-		if f.log() == "" {
+		if !strings.Contains(f.log(), said) {
 			return "nothing was said"
 		}
 		return ""
 	})
-	f.never("db", "")
+	stop()
+	defer f.run()()
+	f.await(func() string {
+		if n := strings.Count(f.log(), said); n != 2 {
+			return fmt.Sprintf("said %d times by two of them", n)
+		}
+		return ""
+	})
+	f.never("db", "192.0.2.1:80")
+	response, err := f.client.Get(t.Context(), "/registry/svcreg/leaders/", clientv3.WithPrefix())
+	if err != nil || len(response.Kvs) > 0 {
+		t.Errorf("somebody leads: %v, %v", response, err)
+	}
+}
+
+// run runs all there is, until the test calls the function that it returns.
+func (f *fleet) run() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- Run(ctx, f.config) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			f.t.Errorf("Run: %v", err)
+		}
+	}
 }
 
 // stored returns the value of an object and its revision.

@@ -99,18 +99,20 @@ func Run(ctx context.Context, c Config, f func(context.Context) error) error {
 		}
 		defer c.Registerer.Unregister(n.leads)
 	}
-	p := pauses{least: leastPause, most: mostPause}
+	p, said := pauses{least: leastPause, most: mostPause}, ""
 	for ctx.Err() == nil {
 		start := time.Now()
 		won, err := n.round(ctx, f)
 		if ctx.Err() != nil {
 			break
 		}
-		if err != nil {
+		if text := fmt.Sprint(err); err != nil && text != said {
+			said = text
 			n.logger.Warn("this node doesn't lead, and tries again", "error", err)
 		}
 		if time.Since(start) > p.most {
 			p.reset()
+			said = ""
 		}
 		if won || err != nil {
 			p.pause(ctx)
