@@ -107,16 +107,20 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// bufferSize is how much of a body is copied at a time, in bytes: twice as much
+// as ReverseProxy would, in half as many system calls.
+const bufferSize = 64 << 10
+
 // buffers are those that bodies are copied through.
 type buffers struct{ pool sync.Pool }
 
 // Get implements httputil.BufferPool.
 func (b *buffers) Get() []byte {
-	if p, ok := b.pool.Get().(*[32 << 10]byte); ok {
+	if p, ok := b.pool.Get().(*[bufferSize]byte); ok {
 		return p[:]
 	}
-	return make([]byte, 32<<10)
+	return make([]byte, bufferSize)
 }
 
 // Put implements httputil.BufferPool.
-func (b *buffers) Put(p []byte) { b.pool.Put((*[32 << 10]byte)(p)) }
+func (b *buffers) Put(p []byte) { b.pool.Put((*[bufferSize]byte)(p)) }

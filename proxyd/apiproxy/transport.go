@@ -27,8 +27,6 @@ func (p *Proxy) newTransport() *transport {
 			IdleConnTimeout:       90 * time.Second,
 			ResponseHeaderTimeout: p.config.ResponseTimeout,
 			ExpectContinueTimeout: time.Second,
-			ReadBufferSize:        16 << 10,
-			WriteBufferSize:       16 << 10,
 		},
 		failures: &p.failures,
 		now:      time.Now,
