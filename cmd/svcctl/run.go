@@ -41,6 +41,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitOK
 	}
+	if code, ok := exitCode(err); ok {
+		return code
+	}
 	if !errors.Is(err, errReported) {
 		a.report(err)
 	}
@@ -81,7 +84,7 @@ Exit codes: 0, 1 for what failed, 2 for a command line that is wrong.`,
 	a.connection.addFlags(root.PersistentFlags())
 	root.AddCommand(
 		a.initCommand(), a.applyCommand(), a.getCommand(), a.describeCommand(), a.deleteCommand(),
-		a.envCommand(), a.execCommand(), a.resolvConfCommand(), a.poolsCommand(), a.traceCommand(), a.validateCommand(), a.versionCommand(),
+		a.envCommand(), a.execCommand(), a.runCommand(), a.registerCommand(), a.deregisterCommand(), a.resolvConfCommand(), a.poolsCommand(), a.traceCommand(), a.validateCommand(), a.versionCommand(),
 		manual.Command(1, version, "proxyd(8)", "coredns-svcreg(7)", "svcreg-standalone(8)"),
 	)
 	return root
