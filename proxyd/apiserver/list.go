@@ -104,5 +104,8 @@ func (o *options) keys(snapshot *registry.Snapshot) []registry.Key {
 
 // compareKeys orders keys as etcd does.
 func compareKeys(a, b registry.Key) int {
-	return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	if a.Namespace == b.Namespace {
+		return strings.Compare(a.Name, b.Name)
+	}
+	return strings.Compare(a.Namespace+"/", b.Namespace+"/")
 }

@@ -1,9 +1,11 @@
 package apiserver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -129,14 +131,11 @@ func (s *Server) remove(w http.ResponseWriter, q *http.Request, t *target, body 
 			return apierrors.NewBadRequest("delete options: " + err.Error())
 		}
 	}
-	c := write.Condition{Present: true}
-	if p := options.Preconditions; p != nil && p.ResourceVersion != nil {
-		var err error
-		if c.Revision, err = parseRevision(*p.ResourceVersion); err != nil {
-			return err
-		}
-	}
 	ref := registry.Ref{Kind: t.kind, Key: registry.Key{Namespace: t.namespace, Name: t.name}}
+	c, err := s.condition(q.Context(), t, ref, options.Preconditions)
+	if err != nil {
+		return err
+	}
 	if len(options.DryRun) == 0 && len(q.URL.Query()["dryRun"]) == 0 {
 		if err := s.config.Store.DeleteIf(q.Context(), ref, c); err != nil {
 			return t.refused(t.name, err)
@@ -148,6 +147,32 @@ func (s *Server) remove(w http.ResponseWriter, q *http.Request, t *target, body 
 		Details:  &metav1.StatusDetails{Name: t.name, Group: t.group, Kind: t.resource.name},
 	})
 	return nil
+}
+
+// condition says of which object something is still true.
+func (s *Server) condition(ctx context.Context, t *target, r registry.Ref, p *metav1.Preconditions) (c write.Condition, err error) {
+	c.Present = true
+	if p != nil && p.ResourceVersion != nil {
+		if c.Revision, err = parseRevision(*p.ResourceVersion); err != nil {
+			return c, err
+		}
+	}
+	if p == nil || p.UID == nil {
+		return c, nil
+	}
+	d, revision, err := s.config.Store.Read(ctx, r)
+	if err != nil {
+		return c, t.refused(r.Name, err)
+	}
+	o, err := d.Object()
+	if err != nil {
+		return c, err
+	}
+	if uid := o.Metadata().UID; uid != string(*p.UID) {
+		return c, apierrors.NewConflict(t.groupResource(), r.Name, fmt.Errorf("the UID in the precondition (%s) does not match the UID in record (%s)", *p.UID, uid))
+	}
+	c.Revision = cmp.Or(c.Revision, revision) // of that very object
+	return c, nil
 }
 
 // refused returns a writer's error as the API has it.

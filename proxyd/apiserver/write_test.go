@@ -136,6 +136,11 @@ func TestCreateUpdateDelete(t *testing.T) {
 	if code, _ := l.do("DELETE", theWeb, asJSON, stale); code != http.StatusConflict {
 		t.Errorf("deleted what had changed: %d", code)
 	}
+	for uid, want := range map[string]int{"x": http.StatusConflict, string(updated.Metadata.UID): http.StatusOK} {
+		if code, a := l.do("DELETE", theWeb+"?dryRun=All", asJSON, `{"preconditions": {"uid": "`+uid+`"}}`); code != want {
+			t.Errorf("UID %q: %d: %s", uid, code, a.Message)
+		}
+	}
 	if code, a := l.do("DELETE", theWeb+"?dryRun=All", asJSON, ""); code != http.StatusOK {
 		t.Errorf("%d: %s", code, a.Message)
 	}
