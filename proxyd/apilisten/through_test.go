@@ -1,0 +1,215 @@
+package apilisten_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/svcreg/svcreg/proxyd/apilisten"
+	"github.com/svcreg/svcreg/proxyd/apiproxy"
+	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
+)
+
+// source is a registry that doesn't change.
+type source struct{ snapshot *registry.Snapshot }
+
+func (s source) Snapshot(context.Context, registry.Ref) (*registry.Snapshot, error) {
+	return s.snapshot, nil
+}
+
+const proxied = "/api/v1/namespaces/ns/services/web/proxy"
+
+// through serves the proxy path to a backend, behind a token.
+func through(t *testing.T, backend http.HandlerFunc, configure func(*apilisten.Config)) *running {
+	t.Helper()
+	b := httptest.NewServer(backend)
+	t.Cleanup(b.Close)
+	host, port, err := net.SplitHostPort(b.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot := registrytest.Snapshot(t, fmt.Sprintf(`
+{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "ns"}, "spec": {"clusterIP": "10.0.0.1", "ports": [{"port": 80}]}}
+---
+{"kind": "Endpoints", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "ns"}, "subsets": [{"addresses": [{"ip": "%s"}], "ports": [{"port": %s}]}]}
+`, host, port))
+	log := &safeBuffer{}
+	proxy := apiproxy.New(apiproxy.Config{
+		Source: source{snapshot}, AllowAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Audit: apilisten.Audit(slog.New(slog.NewTextHandler(log, nil))),
+	})
+	tokens := file(t, "tokens.csv", "secret,alice,1\n")
+	r := serve(t, proxy.ServeHTTP, func(c *apilisten.Config) {
+		c.TokenFile = tokens
+		if configure != nil {
+			configure(c)
+		}
+	})
+	r.log = log
+	return r
+}
+
+// Upgraded connections carry what both sides say, however long they are silent,
+// over TLS too; and end with the server.
+func TestUpgradeThrough(t *testing.T) {
+	backend := func(w http.ResponseWriter, q *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_ = rw.Flush()
+		for {
+			line, err := rw.ReadString('\n')
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(rw, "%s says %s", q.Header.Get("Authorization"), line)
+			_ = rw.Flush()
+		}
+	}
+	r := through(t, backend, func(c *apilisten.Config) { c.StallTimeout, c.IdleTimeout = time.Second, time.Second })
+	c := r.dial()
+	_, _ = io.WriteString(c, "GET "+proxied+"/chat HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	from := bufio.NewReader(c)
+	for {
+		line, err := from.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the head: %q, %v", line, err)
+		}
+		if line == "\r\n" {
+			break
+		}
+	}
+	for i := range 3 {
+		fmt.Fprintf(c, "line %d\n", i)
+		if line, err := from.ReadString('\n'); line != fmt.Sprintf(" says line %d\n", i) || err != nil {
+			t.Fatalf("%q, %v", line, err)
+		}
+		time.Sleep(1200 * time.Millisecond) // longer than any time-out
+	}
+	r.stop()
+	if rest, _ := io.ReadAll(from); len(rest) > 0 {
+		t.Errorf("after the end: %q", rest)
+	}
+	if log := r.log.String(); !strings.Contains(log, "status=101") || !strings.Contains(log, "user=alice") {
+		t.Errorf("audited as %s", log)
+	}
+	if got := r.metric("proxyd_api_requests_total"); got != 1 {
+		t.Errorf("%v requests counted", got)
+	}
+}
+
+// Server-sent events arrive as they are sent, by HTTP/1.1 and HTTP/2.
+func TestEventsThrough(t *testing.T) {
+	streams := map[string]chan string{"/HTTP/1.1": make(chan string), "/HTTP/2.0": make(chan string)}
+	r := through(t, func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for {
+			select {
+			case event := <-streams[q.URL.Path]:
+				fmt.Fprintf(w, "data: %s\n\n", event)
+				_ = http.NewResponseController(w).Flush()
+			case <-q.Context().Done():
+				return
+			}
+		}
+	}, nil)
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(proto, func(t *testing.T) {
+			transport := &http.Transport{Protocols: new(http.Protocols)}
+			defer transport.CloseIdleConnections()
+			transport.Protocols.SetHTTP1(proto == "HTTP/1.1")
+			transport.Protocols.SetUnencryptedHTTP2(proto == "HTTP/2.0")
+			ctx, cancel := context.WithTimeout(t.Context(), patient)
+			defer cancel()
+			q, _ := http.NewRequestWithContext(ctx, "GET", "http://"+r.Addr().String()+proxied+"/"+proto, nil)
+			next := streams["/"+proto]
+			q.Header.Set("Authorization", "Bearer secret")
+			go func() { next <- "first" }() // the head comes with it
+			resp, err := transport.RoundTrip(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			events := bufio.NewReader(resp.Body)
+			for _, want := range []string{"first", "second", "third"} {
+				if want != "first" {
+					next <- want
+				}
+				got, err := events.ReadString('\n')
+				if _, end := events.ReadString('\n'); got != "data: "+want+"\n" || err != nil || end != nil {
+					t.Fatalf("%s: %q, %v, %v", resp.Proto, got, err, end)
+				}
+			}
+		})
+	}
+}
+
+// Large bodies pass whole, both ways, by HTTP/1.1, HTTP/2 and with TLS.
+func TestLargeBodiesThrough(t *testing.T) {
+	const size = 24 << 20
+	echo := func(w http.ResponseWriter, q *http.Request) {
+		sum := sha256.New()
+		n, err := io.Copy(sum, q.Body)
+		w.Header().Set("X-Got", fmt.Sprintf("%d %s %v", n, hex.EncodeToString(sum.Sum(nil)), err))
+		_, _ = io.Copy(w, io.LimitReader(rand.NewChaCha8([32]byte{1}), size))
+	}
+	sum := func(seed byte) string {
+		h := sha256.New()
+		_, _ = io.Copy(h, io.LimitReader(rand.NewChaCha8([32]byte{seed}), size))
+		return hex.EncodeToString(h.Sum(nil))
+	}
+	a := newAuthority(t, "server")
+	cert, key := a.pair("server")
+	certFile, keyFile := file(t, "cert", cert), file(t, "key", key)
+	plain := through(t, echo, nil)
+	secure := through(t, echo, func(c *apilisten.Config) { c.TLSCert, c.TLSKey = certFile, keyFile })
+	tests := map[string]struct {
+		to  *running
+		url string
+		h2  bool
+	}{
+		"HTTP/1.1": {plain, "http://", false}, "h2c": {plain, "http://", true},
+		"HTTP/1.1 over TLS": {secure, "https://", false}, "HTTP/2 over TLS": {secure, "https://", true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			transport := client(t, a).Transport.(*http.Transport)
+			transport.Protocols = new(http.Protocols)
+			transport.Protocols.SetHTTP1(!tt.h2)
+			transport.Protocols.SetHTTP2(tt.h2)
+			transport.Protocols.SetUnencryptedHTTP2(tt.h2)
+			q, _ := http.NewRequestWithContext(t.Context(), "PUT", tt.url+tt.to.Addr().String()+proxied+"/large", io.LimitReader(rand.NewChaCha8([32]byte{2}), size))
+			q.Header.Set("Authorization", "Bearer secret")
+			resp, err := transport.RoundTrip(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			h := sha256.New()
+			n, err := io.Copy(h, resp.Body)
+			if got := resp.Header.Get("X-Got"); got != fmt.Sprintf("%d %s <nil>", size, sum(2)) {
+				t.Errorf("%s: the backend got %s", resp.Proto, got)
+			}
+			if n != size || err != nil || hex.EncodeToString(h.Sum(nil)) != sum(1) {
+				t.Errorf("%s: the client got %d bytes, %v", resp.Proto, n, err)
+			}
+		})
+	}
+}
