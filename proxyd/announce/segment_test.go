@@ -17,14 +17,11 @@ import (
 
 	"github.com/mdlayher/packet"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/svcreg/svcreg/proxyd"
-	"github.com/svcreg/svcreg/proxyd/announce"
 	"github.com/svcreg/svcreg/registry/codec"
 	"github.com/svcreg/svcreg/registry/etcd"
 	"github.com/svcreg/svcreg/registry/registrytest"
-	"github.com/svcreg/svcreg/registry/watch"
 	"github.com/svcreg/svcreg/test/lab"
 )
 
@@ -48,35 +45,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runNode is a proxyd with rules, and the announcing.
+// runNode is a proxyd that balances loads.
 func runNode(name string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	c := proxyd.DefaultConfig()
 	c.Etcd = etcd.Config{Endpoints: []string{etcdURL}}
-	c.NodeName, c.ProxyMode, c.HealthzListen, c.MetricsListen = name, proxyd.NFTables, "", ""
-	c.PublicIPRanges = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")}
-	client, err := etcd.Connect(c.Etcd)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	layout, err := codec.NewLayout("")
-	if err != nil {
-		return err
-	}
-	feed := &announce.Feed{}
-	watcher, err := watch.New(watch.Config{Client: client, Layout: layout, Notify: feed.Put})
-	if err != nil {
-		return err
-	}
-	tasks, ctx := errgroup.WithContext(ctx)
-	tasks.Go(func() error { return proxyd.Run(ctx, c) })
-	tasks.Go(func() error { return watcher.Run(ctx) })
-	tasks.Go(func() error {
-		return announce.Run(ctx, announce.Config{Client: client, Layout: layout, Node: name, Feed: feed})
-	})
-	return tasks.Wait()
+	c.NodeName, c.ProxyMode = name, proxyd.NFTables
+	c.API.Listen, c.HealthzListen, c.MetricsListen = "", "", ""
+	c.Controllers.Names = []string{"loadbalancer"}
+	return proxyd.Run(ctx, c)
 }
 
 // segment is three nodes and a client on one Ethernet, and etcd and a server
@@ -100,12 +78,12 @@ type nodeProcess struct {
 	log *os.File
 }
 
-const claim = `{"pool": "lan", "holders": [{"namespace": "default", "name": "web"}]}`
+const pool = `{"kind": "AddressPool", "apiVersion": "svcreg.io/v1", "metadata": {"name": "lan"},
+"spec": {"addresses": ["192.0.2.100-192.0.2.100", "2001:db8::100-2001:db8::100"]}}`
 
-const manifests = `
+const service = `
 {apiVersion: v1, kind: Service, metadata: {namespace: default, name: web},
- spec: {type: LoadBalancer, ports: [{port: 80, protocol: TCP}], ipFamilies: [IPv4, IPv6]},
- status: {loadBalancer: {ingress: [{ip: 192.0.2.100}, {ip: "2001:db8::100"}]}}}
+ spec: {type: LoadBalancer, ports: [{port: 80, protocol: TCP}], clusterIP: 10.0.0.10, clusterIPs: [10.0.0.10, "fd00:10::10"]}}
 `
 
 const endpointSlices = `
@@ -158,9 +136,8 @@ func (s *segment) startEtcd(host *lab.Host) {
 		Client: url.URL{Scheme: "http", Host: "10.9.0.1:2379"}, Peer: url.URL{Scheme: "http", Host: "10.9.0.1:2380"},
 		Command: host.Command, Dial: host.Dial,
 	})[0]
-	s.put("/registry/svcreg/addresses/"+vip, claim)
-	s.put("/registry/svcreg/addresses/"+vip6, claim)
-	documents, err := codec.ParseDocuments("manifests", []byte(manifests+"---"+endpointSlices))
+	s.put("/registry/svcreg/pools/lan", pool)
+	documents, err := codec.ParseDocuments("manifests", []byte(service+"---"+endpointSlices))
 	if err != nil {
 		s.tb.Fatal(err)
 	}
