@@ -146,6 +146,7 @@ func TestStandaloneRefusesWrongFlags(t *testing.T) {
 		{"--network=host --portal-net=10.0.0.0", 2, "svcreg-standalone: usage: --portal-net: \"10.0.0.0\": want a network such as 10.0.0.0/16\n"},
 		{"--network=host --dns-listen=localhost", 2, "svcreg-standalone: usage: --dns-listen: \"localhost\": want an address and port such as 127.0.0.1:1053\n"},
 		{"--network=host --etcd-listen=127.0.0.1:2379", 2, "svcreg-standalone: usage: --etcd-listen: \"127.0.0.1:2379\": want a URL such as http://127.0.0.1:2379\n"},
+		{"--network=host --api-listen=:8080", 2, "svcreg-standalone: usage: --api-listen: \":8080\": others can reach this address: want --api-tls-cert and --api-tls-key, or --api-insecure\n"},
 		{"--network=host --zone=a..b", 2, "svcreg-standalone: usage: --zone: \"a..b\": want a domain name such as cluster.local\n"},
 		{"--dns-listen=127.0.0.1:53", 2, "svcreg-standalone: usage: --dns-listen: the private network has its own; want --network=host with it\n"},
 		{"--network=host --data-dir=/dev/null", 1, "svcreg-standalone: --data-dir: mkdir /dev/null: not a directory\n"},

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 	"github.com/spf13/pflag"
@@ -32,10 +33,16 @@ type config struct {
 	proxy      proxyd.Config
 }
 
-// proxySettings are the settings of proxyd that are flags here too.
+// proxySettings are the settings of proxyd that are flags here too, beside all
+// about the API.
 var proxySettings = []string{
 	"proxy-mode", "iptables-backend", "cluster-cidr", "masquerade-all", "public-ip-ranges",
-	"healthz-listen", "metrics-listen",
+	"healthz-listen", "metrics-listen", "controllers",
+}
+
+// isFlag reports whether a setting of proxyd is a flag here too.
+func isFlag(setting string) bool {
+	return slices.Contains(proxySettings, setting) || strings.HasPrefix(setting, "api-")
 }
 
 func defaults() *config {
@@ -60,8 +67,12 @@ func (c *config) bind(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.portalNets, "portal-net", c.portalNets, "networks that portal IPs are taken from, one of each family")
 	flags.BoolVar(&c.examples, "examples", c.examples, "write the example services into the registry; the private network always has them")
 	for _, s := range c.proxy.Settings() {
-		if slices.Contains(proxySettings, s.Name) {
-			flags.Var(s.Value, s.Name, s.Usage)
+		if !isFlag(s.Name) {
+			continue
+		}
+		f := flags.VarPF(s.Value, s.Name, "", s.Usage)
+		if s.Value.Type() == "bool" {
+			f.NoOptDefVal = "true"
 		}
 	}
 }
@@ -74,6 +85,9 @@ func (c *config) settle(flags *pflag.FlagSet) error {
 	}
 	if _, ok := dns.IsDomainName(c.zone); !ok || c.zone == "" {
 		return fmt.Errorf("%w: --zone: %q: want a domain name such as cluster.local", errUsage, c.zone)
+	}
+	if err := c.proxy.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if os.Geteuid() == 0 {
 		return c.refuseDecided(flags)

@@ -49,7 +49,8 @@ func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "svcreg-standalone",
 		Short: "etcd, DNS and proxyd in one process",
-		Long: `svcreg-standalone runs etcd, DNS and proxyd in one process.
+		Long: `svcreg-standalone runs etcd, DNS and proxyd in one process. The API of proxyd,
+for kubectl and for the proxy path to services, is at --api-listen.
 
 As root it works inside network namespaces of its own, a node and a pod, and
 leaves the machine's firewall and resolver alone. It prints what to try, and

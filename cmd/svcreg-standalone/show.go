@@ -49,6 +49,7 @@ From the pod:
 From the node, which has etcd, DNS and the rules:
   nsenter -t %[2]d -n -m %[3]s get services -A
   nsenter -t %[2]d -n -m %[3]s env -n my-ns
+  nsenter -t %[2]d -n -m curl http://127.0.0.1:8080/api/v1/namespaces/my-ns/services/my-service/proxy/
   nsenter -t %[2]d -n -m iptables-save -t nat
 
 Ctrl-C ends it, and leaves nothing behind.
