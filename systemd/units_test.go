@@ -36,8 +36,12 @@ func settings(t *testing.T, unit string) map[string][]string {
 // What the units promise: no privilege but the one that is needed.
 func TestUnits(t *testing.T) {
 	tests := map[string]map[string]string{
-		"proxyd.service":     {"Type": "notify", "WatchdogSec": "2min", "CapabilityBoundingSet": "CAP_NET_ADMIN", "AmbientCapabilities": "CAP_NET_ADMIN"},
-		"coredns.service":    {"Type": "exec", "CapabilityBoundingSet": "CAP_NET_BIND_SERVICE", "AmbientCapabilities": "CAP_NET_BIND_SERVICE"},
+		"proxyd.service":  {"Type": "notify", "WatchdogSec": "2min", "CapabilityBoundingSet": "CAP_NET_ADMIN", "AmbientCapabilities": "CAP_NET_ADMIN"},
+		"coredns.service": {"Type": "exec", "CapabilityBoundingSet": "CAP_NET_BIND_SERVICE", "AmbientCapabilities": "CAP_NET_BIND_SERVICE"},
+		"svcreg-register@.service": {
+			"Type": "notify", "CapabilityBoundingSet": "", "AmbientCapabilities": "",
+			"ExecStart": "/usr/local/bin/svcctl register %i-%l --keep $REGISTER_ARGS",
+		},
 		"proxyd-legacy.conf": {"CapabilityBoundingSet": " CAP_NET_ADMIN CAP_NET_RAW", "User": "root"},
 	}
 	always := map[string]string{
@@ -81,7 +85,11 @@ func TestSystemdAnalyze(t *testing.T) {
 		t.Skip("systemd is not installed here")
 	}
 	dir := t.TempDir()
-	for _, unit := range []string{"proxyd.service", "coredns.service"} {
+	// The service beside which svcreg-register@i would run.
+	if err := os.WriteFile(filepath.Join(dir, "i.service"), []byte("[Service]\nExecStart=/bin/true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range []string{"proxyd.service", "coredns.service", "svcreg-register@.service"} {
 		content, err := os.ReadFile(unit)
 		if err != nil {
 			t.Fatal(err)

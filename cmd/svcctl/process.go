@@ -20,7 +20,7 @@ type process struct {
 // terminal's keys send reaches svcctl alone. Should svcctl die suddenly the
 // kernel sends the command a SIGTERM: nobody would speak for it any more.
 func startProcess(path string, words, environ []string, stdin io.Reader, stdout, stderr io.Writer) (*process, error) {
-	command := exec.Command(path) //nolint:gosec,noctx // to run what the user names is the purpose, until it ends by itself
+	command := exec.Command(path) //nolint:noctx // it runs until it ends by itself
 	command.Args, command.Env = words, environ
 	command.Stdin, command.Stdout, command.Stderr = stdin, stdout, stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

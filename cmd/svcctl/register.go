@@ -31,8 +31,7 @@ With --keep svcctl goes on running, and the record is under an etcd lease: it is
 gone within --ttl when this host dies. --health says whether it is ready. On
 SIGTERM or SIGINT svcctl deregisters it, waits for --drain, and exits: what stops
 the process afterwards cuts nobody off. It tells systemd when it has registered
-(Type=notify); the units svcreg-register@.service and its example show how such a
-companion goes with a service.
+(Type=notify); the unit svcreg-register@.service is such a companion.
 
 Without --keep the record says that the process is ready, and stays until
 "svcctl deregister", whatever becomes of the process or the host.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +46,11 @@ func TestWorkloads(t *testing.T) {
 			env.Defer(server.Close)
 			env.Values[healthKey{}] = health
 			env.Setenv("SERVER", server.Listener.Addr().String())
+			systemd, err := newSystemd(env.WorkDir)
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { _ = systemd.Close() })
 			ctx, cancel := context.WithCancel(context.Background())
 			var running sync.WaitGroup
 			running.Go(func() {
@@ -57,6 +65,25 @@ func TestWorkloads(t *testing.T) {
 			"put": putCommand, "value": valueCommand, "exits": exitsCommand, "until": untilCommand, "endpoints": endpointsCommand, "revoke": revokeCommand, "await": awaitCommand, "status": statusCommand,
 		},
 	})
+}
+
+// newSystemd listens at notify.sock as systemd does, and appends what it is told
+// to the file notified.
+func newSystemd(dir string) (*net.UnixConn, error) {
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify.sock"), Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for buf := make([]byte, 1024); ; {
+			n, err := socket.Read(buf)
+			if err != nil {
+				return
+			}
+			_ = os.WriteFile(filepath.Join(dir, "notified"), append(buf[:n], '\n'), 0o600)
+		}
+	}()
+	return socket, nil
 }
 
 // healthServer is what a workload's health check asks, at $SERVER.

@@ -244,11 +244,11 @@ func (n *controller) work(ctx context.Context) error {
 		})
 	}
 	workers.Wait()
-	if ctx.Err() != nil {
-		return nil // whatever failed did so for that
-	}
 	var foreign error
 	for i, k := range due {
+		if ctx.Err() != nil {
+			break // whatever failed did so for that
+		}
 		if n.done(k, results[i]); write.IsForeign(results[i].err) {
 			foreign = results[i].err
 		}

@@ -173,15 +173,6 @@ func (f *fleet) untilLogged(text string) {
 	f.t.Fatalf("the log has no %q:\n%s", text, f.log)
 }
 
-func (f *fleet) revision() int64 {
-	f.t.Helper()
-	response, err := f.client.Get(f.t.Context(), "none")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return response.Header.Revision
-}
-
 const webService = `{kind: Service, apiVersion: v1, metadata: {name: web, namespace: my-ns}, spec: {selector: {app: web}, clusterIP: 10.0.0.10, ports: [{name: http, port: 80, targetPort: http}]}}`
 
 // fleetPod returns a pod of the service web.
