@@ -113,7 +113,7 @@ func TestBodyBegun(t *testing.T) {
 func TestNoFailures(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	refused := errors.New("refused")
-	offer := func(answers map[string]error) (error, *failures, int) {
+	offer := func(answers map[string]error) (*failures, int, error) {
 		asked, known := 0, &failures{}
 		f := transport{failures: known, now: time.Now, next: roundTripper(func(r *http.Request) (*http.Response, error) {
 			asked++
@@ -125,16 +125,16 @@ func TestNoFailures(t *testing.T) {
 		}
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		_, err := f.RoundTrip(r.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
-		return err, known, asked
+		return known, asked, err
 	}
 	for range 10 { // the order is random
-		err, known, _ := offer(map[string]error{"a": errAddress, "b": refused})
+		known, _, err := offer(map[string]error{"a": errAddress, "b": refused})
 		if !errors.Is(err, refused) || len(known.at) != 1 || known.at["b"].IsZero() {
 			t.Fatalf("%v, %v", err, known.at)
 		}
 	}
 	cancel()
-	if err, known, asked := offer(map[string]error{"a": refused, "b": refused}); err == nil || len(known.at) != 0 || asked != 1 {
+	if known, asked, err := offer(map[string]error{"a": refused, "b": refused}); err == nil || len(known.at) != 0 || asked != 1 {
 		t.Errorf("%v, %v, %d asked", err, known.at, asked)
 	}
 }

@@ -4,22 +4,30 @@
 // namespaces, as JSON or as the tables that kubectl prints.
 //
 // Whatever version an object is stored in, it is served as v1 (EndpointSlices
-// as discovery.k8s.io/v1). An object's resourceVersion is the etcd revision at
-// which it was last written, a list's that of the snapshot.
+// as discovery.k8s.io/v1), or, to be read only, as v1beta1, v1beta2 or v1beta3.
+// An object's resourceVersion is the etcd revision at which it was last
+// written, a list's that of the snapshot.
 //
-// A Server is fed by a watch.Watcher and answers reads from its snapshots alone:
-// no get, list or watch reaches etcd. So what the model of package registry doesn't know,
-// such as the time of creation, is not in the answers. Services and endpoints
-// are written through package write, with the resourceVersion that the client
-// names as the condition. The Watcher must watch
-// all kinds and trim nothing; the one of the data plane does neither:
+// A Server is fed by a watch.Watcher and answers reads from its snapshots
+// alone: no get, list or watch reaches etcd. So what the model of package
+// registry doesn't know, such as the time of creation, is not in the answers,
+// and what somebody else wrote a moment ago may not be either; what was written
+// through this Server is. Services and endpoints are written through package
+// write, with the resourceVersion that the client names as the condition. The
+// Watcher must watch all kinds and trim nothing; the one of the data plane
+// watches fewer:
 //
 //	server := apiserver.New(apiserver.Config{Store: write.New(client, layout, write.Options{})})
 //	watcher, err := watch.New(watch.Config{Client: client, Layout: layout, Notify: server.Notify})
-//	…
-//	mux.Handle("/", server) // beside the proxy path, which is package apiproxy's
 //
-// Who may ask is for whoever wraps the handler to decide.
+// Of kubectl's commands get, describe, explain, apply, create, edit, patch,
+// label, annotate, replace, expose, diff and delete work. Out of reach are
+// those for which it takes a kubelet (exec, attach, logs and port-forward are
+// answered with 501), a metrics server (top), or writes to anything but
+// services and endpoints (405). Server-side apply isn't there: nobody owns
+// single fields in a registry, and kubectl says so (415).
+//
+// Who may ask is for whoever wraps the handler to decide, or Config.May.
 package apiserver
 
 import (
@@ -129,7 +137,7 @@ func (s *Server) read(w http.ResponseWriter, q *http.Request, t *target) error {
 		return err
 	}
 	if options.watch {
-		return s.watch(w, q, t, form, options)
+		return s.watch(w, q, form, options)
 	}
 	snapshot, err := s.snapshot(q.Context(), options)
 	if err != nil {

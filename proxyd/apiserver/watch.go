@@ -15,7 +15,7 @@ import (
 // watch streams what happens to the objects that are meant. Without a revision
 // it begins with those that are there. A watch that comes too late, or falls
 // too far behind, ends with an ERROR event that holds a 410.
-func (s *Server) watch(w http.ResponseWriter, q *http.Request, t *target, f form, o *options) error {
+func (s *Server) watch(w http.ResponseWriter, q *http.Request, f form, o *options) error {
 	least := int64(0)
 	if o.initial {
 		least = o.revision

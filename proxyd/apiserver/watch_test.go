@@ -2,6 +2,7 @@ package apiserver_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -20,7 +21,8 @@ import (
 func events(t *testing.T, f *fixture, path string) (next func() string) {
 	t.Helper()
 	server := httptest.NewServer(f)
-	q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // an event that doesn't come
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +31,7 @@ func events(t *testing.T, f *fixture, path string) (next func() string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		cancel()
 		_ = response.Body.Close()
 		server.Close()
 	})
