@@ -64,7 +64,8 @@ func checkThroughput(t *testing.T, r report.Results) {
 	found := map[report.Mode]int{}
 	for _, one := range r.Throughput {
 		found[one.Mode]++
-		if len(one.Rounds) != 1 || one.Rounds[0].QPS < 100 || one.Rounds[0].CPU <= 0 {
+		// On a busy machine a server may do with less than a tick of CPU.
+		if len(one.Rounds) != 1 || !(one.Rounds[0].QPS > 0) || !(one.Rounds[0].CPU >= 0) {
 			t.Errorf("%s, %s, %s: %+v", one.Mode, one.Kind, one.Server, one.Rounds)
 		}
 	}
