@@ -45,6 +45,10 @@ type Endpoint struct {
 	Ready, Serving, Terminating bool
 }
 
+// TargetHost is the Kind of a Target that is no object but a DNS name: the one
+// from which svcreg's own slices have the endpoint's address.
+const TargetHost = "Host"
+
 // Target names the object behind an endpoint.
 type Target struct {
 	Kind string

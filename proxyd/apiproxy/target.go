@@ -20,8 +20,9 @@ type target struct {
 	address string
 	// key is the address as the transport knows it; see tlsAddress.
 	key string
-	// named says that the address begins with a DNS name.
-	named bool
+	// host is what requests are for where the endpoint was given by a DNS name:
+	// that name and the port. Else it is empty.
+	host string
 	// last says that the target serves only where no other does.
 	last bool
 }
@@ -104,9 +105,15 @@ func endpointTargets(e *registry.Entry, port registry.Port, p path) []target {
 		if !e.Serves(b.Endpoint) && (!b.Terminating || !b.Serving) {
 			continue
 		}
-		t := newTarget(scheme, b.Host, b.Port, b.Host)
-		t.named = true
-		if b.Addr.IsValid() {
+		var t target
+		switch {
+		case !b.Addr.IsValid():
+			t = newTarget(scheme, b.Host, b.Port, b.Host)
+			t.host = t.address
+		case b.Target.Kind == registry.TargetHost:
+			t = newTarget(scheme, b.Addr.String(), b.Port, b.Target.Name)
+			t.host = net.JoinHostPort(b.Target.Name, strconv.Itoa(int(b.Port)))
+		default:
 			t = newTarget(scheme, b.Addr.String(), b.Port, name)
 		}
 		t.last = b.Terminating

@@ -45,6 +45,10 @@ const manifests = `
 ---
 {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: outside-1, namespace: ns, labels: {kubernetes.io/service-name: outside}}, addressType: FQDN, ports: [{name: http, port: 8080}], endpoints: [{addresses: [www.example.org]}]}
 ---
+{apiVersion: v1, kind: Service, metadata: {name: resolved, namespace: ns}, spec: {ports: [{name: http, port: 80}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: resolved-1, namespace: ns, labels: {kubernetes.io/service-name: resolved}}, addressType: IPv4, ports: [{name: http, port: 8080}], endpoints: [{addresses: [192.0.2.9], targetRef: {kind: Host, name: www.example.org}}]}
+---
 {apiVersion: v1, kind: Pod, metadata: {name: p, namespace: ns}, spec: {containers: [{name: c, ports: [{name: http, containerPort: 8080}, {name: admin, containerPort: 9000}]}]}, status: {podIP: 10.0.1.1, phase: Running}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: portless, namespace: ns}, status: {podIP: 10.0.1.2, phase: Running}}
@@ -71,7 +75,9 @@ func TestTargets(t *testing.T) {
 		{"the unnamed port, of no pod", services + "unnamed", []string{"http://192.0.2.7:8080"}},
 		{"a port that endpoints have alone", services + "bare:admin", []string{"http://10.0.0.3:9000"}},
 		{"terminating", services + "going", []string{"http://10.0.0.4:8080", "http://10.0.0.5:8080 last"}},
-		{"given by name", services + "outside", []string{"http://www.example.org:8080 named"}},
+		{"given by name", services + "outside", []string{"http://www.example.org:8080 for www.example.org:8080"}},
+		{"given by name, and resolved", services + "resolved", []string{"http://192.0.2.9:8080 for www.example.org:8080"}},
+		{"the same over TLS", "/api/v1/namespaces/ns/services/https:resolved:http", []string{"https://192.0.2.9:8080 www.example.org for www.example.org:8080"}},
 		{"pod", pods + "p", []string{"http://10.0.1.1:8080"}},
 		{"pod by port", pods + "p:81", []string{"http://10.0.1.1:81"}},
 		{"pod by port's name", pods + "https:p:admin", []string{"https://10.0.1.1:9000 10.0.1.1"}},
@@ -121,8 +127,8 @@ func targetsOf(t *testing.T, s *registry.Snapshot, object string) []string {
 		} else if name != "" {
 			line += " " + name
 		}
-		if to.named {
-			line += " named"
+		if to.host != "" {
+			line += " for " + to.host
 		}
 		if to.last {
 			line += " last"

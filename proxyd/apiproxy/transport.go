@@ -67,8 +67,8 @@ func addressed(r *http.Request, to target, body *unread) *http.Request {
 	out := *r
 	u := *r.URL
 	u.Scheme, u.Host = to.scheme, to.key
-	if to.named {
-		out.Host = to.address
+	if to.host != "" {
+		out.Host = to.host
 	}
 	out.URL = &u
 	if r.Body != nil && r.Body != http.NoBody {

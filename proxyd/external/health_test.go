@@ -333,6 +333,11 @@ func TestManyChecks(t *testing.T) {
 	if got := all.Load(); got < 11*n || got > 16*n {
 		t.Errorf("%d checks of %d endpoints in 12 intervals", got, n)
 	}
+	peak.Store(0)
+	simulate(t, map[string]string{CheckAnnotation: "tcp", IntervalAnnotation: "10s"}, n, n, 15*time.Second, probe, func(map[netip.Addr]bool) {})
+	if p := peak.Load(); p > n/4 {
+		t.Errorf("%d of %d checks at once: they aren't spread at the beginning", p, n)
+	}
 	for second := int64(90); second < 110; second++ {
 		if got := perSecond[second]; got > 3*n/10 {
 			t.Errorf("%d checks in one second of ten: they aren't spread", got)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -46,6 +47,9 @@ func TestName(t *testing.T) {
 		}
 		return ""
 	})
+	f.dns.set("db.example.com. 1 A 192.0.2.4")
+	f.put(svc("db", "10.96.0.1"))
+	f.want("db", "192.0.2.4:5432")
 }
 
 // Names stand in the Endpoints and the slices of today's versions too. Of a
@@ -62,6 +66,30 @@ func TestNameEverywhere(t *testing.T) {
 	f.want("v1", "!192.0.2.5:80", "!192.0.2.5:81", "192.0.2.1:80", "192.0.2.1:81", "[2001:db8::1]:80", "[2001:db8::1]:81")
 	f.want("slice", "[2001:db8::1]:80")
 	f.wantBackends("slice", "[2001:db8::1]:80", "invalid AddrPort")
+}
+
+// A service that stands for a name has that name's addresses for those who go by
+// endpoints, if it says on which ports; the service itself stays as it is.
+func TestExternalName(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.dns.set("db.example.com. 0 A 192.0.2.1", "db.example.com. 0 AAAA 2001:db8::1")
+	f.put(`{"kind":"Service","apiVersion":"v1","metadata":{"name":"db","namespace":"my-ns"},
+		"spec":{"type":"ExternalName","externalName":"DB.example.com.","ports":[{"port":5432},{"name":"web","port":80,"targetPort":8080}]}}`)
+	before := f.stored(registry.KindService, "db")
+	f.start()
+	f.want("db", "192.0.2.1:5432", "192.0.2.1:8080", "[2001:db8::1]:5432", "[2001:db8::1]:8080")
+	want := registry.Target{Kind: registry.TargetHost, Key: registry.Key{Name: "db.example.com"}}
+	if got := f.slices("db")[0].Subsets[0].Endpoints[0].Target; got != want {
+		t.Errorf("an endpoint's name is %+v, want %+v", got, want)
+	}
+	f.dns.set("db.example.com. 0 A 192.0.2.2")
+	f.want("db", "192.0.2.2:5432", "192.0.2.2:8080")
+	if after := f.stored(registry.KindService, "db"); before != after {
+		t.Errorf("the service was changed: %s, then %s", before, after)
+	}
+	f.put(`{"kind":"Service","apiVersion":"v1","metadata":{"name":"db","namespace":"my-ns"},"spec":{"type":"ExternalName","externalName":"db.example.com"}}`)
+	f.want("db", "")
 }
 
 // While a name can't be resolved its last good answer stays, for each family by
@@ -106,7 +134,7 @@ func TestNeverResolved(t *testing.T) {
 func TestAliasesAndLongAnswers(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	f.config.MaxTTL = patience
+	f.config.MaxTTL = time.Hour
 	f.dns.set("db.example.com. 3600 CNAME a.example.net.", "a.example.net. 0 CNAME b.example.net.",
 		"b.example.net. 3600 A 192.0.2.1", "b.example.net. 3600 A 192.0.2.2", "b.example.net. 3600 A 192.0.2.3")
 	f.put(svc("db", "10.96.0.1"), eps("db", "db.example.com:5432"))

@@ -74,6 +74,9 @@ func (x *expansion) resolved(e registry.Endpoint, resolve func(string) ([]netip.
 	for _, addr := range addrs {
 		one := outside{Endpoint: e, host: e.Host}
 		one.Addr, one.Host = addr, ""
+		if one.Target == (registry.Target{}) {
+			one.Target = registry.Target{Kind: registry.TargetHost, Key: registry.Key{Name: e.Host}}
+		}
 		all = append(all, one)
 	}
 	return all

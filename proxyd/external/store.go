@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -44,7 +46,7 @@ func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) 
 	if err != nil {
 		return nil, err
 	}
-	if service != nil && service.Type != registry.ExternalName {
+	if service != nil && canServe(service) {
 		src.service = service
 	}
 	for _, slice := range known {
@@ -58,6 +60,10 @@ func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) 
 	if src.check, err = parseCheck(service.Annotations); err != nil {
 		src.remarks = append(src.remarks, "not checked: "+err.Error())
 	}
+	if service.Type == registry.ExternalName {
+		src.subsets = behindName(service)
+		return src, nil
+	}
 	if src.sliced {
 		if src.check != nil {
 			src.check = nil
@@ -70,6 +76,21 @@ func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) 
 		src.subsets = endpoints.Subsets
 	}
 	return src, err
+}
+
+// behindName returns the endpoint that a service of type ExternalName stands
+// for, on the ports that it says.
+func behindName(service *registry.Service) []registry.Subset {
+	one := registry.Endpoint{Host: strings.ToLower(strings.TrimSuffix(service.ExternalName, ".")), Ready: true, Serving: true}
+	subset := registry.Subset{Endpoints: []registry.Endpoint{one}}
+	for _, p := range service.Ports {
+		port := registry.EndpointPort{Name: p.Name, Protocol: p.Protocol, Port: p.Port}
+		if number, err := strconv.ParseUint(p.TargetPort, 10, 16); err == nil {
+			port.Port = uint16(number)
+		}
+		subset.Ports = append(subset.Ports, port)
+	}
+	return []registry.Subset{subset}
 }
 
 func (src *source) readSlice(ctx context.Context, s *store, ref registry.Ref) error {

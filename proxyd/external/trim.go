@@ -18,7 +18,11 @@ func trim(o registry.Object) {
 		if method := annotations[CheckAnnotation]; method != "" && method != "none" {
 			meta.Annotations = map[string]string{CheckAnnotation: ""}
 		}
-		*o = registry.Service{Meta: o.Meta, Type: o.Type, PortalIPs: o.PortalIPs, ExternalName: o.ExternalName}
+		ports := o.Ports
+		if o.Type != registry.ExternalName {
+			ports = nil
+		}
+		*o = registry.Service{Meta: o.Meta, Type: o.Type, PortalIPs: o.PortalIPs, ExternalName: o.ExternalName, Ports: ports}
 	case *registry.Endpoints:
 		if labels[discoveryv1.LabelManagedBy] == ManagedBy {
 			meta.Labels = map[string]string{discoveryv1.LabelManagedBy: ManagedBy}
@@ -72,18 +76,24 @@ func own(slice *registry.Endpoints) bool {
 	return slice.Labels[discoveryv1.LabelManagedBy] == ManagedBy
 }
 
+// canServe reports whether a service may have endpoints. One of type
+// ExternalName does if it says on which ports.
+func canServe(s *registry.Service) bool {
+	return s.Type != registry.ExternalName || s.ExternalName != "" && len(s.Ports) > 0
+}
+
 // concerns reports whether a service has anything to be looked after, or a
 // slice of ours that may have to go.
 func concerns(s *registry.Snapshot, k registry.Key) bool {
 	service := s.Spec(k)
-	served := service != nil && service.Type != registry.ExternalName
+	served := service != nil && canServe(service)
 	for slice := range s.Slices(k) {
 		if own(slice) || served && slice.Subsets != nil {
 			return true
 		}
 	}
-	if !served {
-		return false
+	if !served || service.Type == registry.ExternalName {
+		return served
 	}
 	endpoints, ok := s.Object(registry.Ref{Kind: registry.KindEndpoints, Key: k}).(*registry.Endpoints)
 	return service.Annotations != nil || ok && endpoints.Subsets != nil
