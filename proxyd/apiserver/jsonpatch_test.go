@@ -2,8 +2,10 @@ package apiserver
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -94,6 +96,32 @@ func FuzzPath(f *testing.F) {
 			if !strings.Contains(path, name) || strings.Contains(name, "/") {
 				t.Errorf("%q leads to %q", path, name)
 			}
+		}
+	})
+}
+
+// FuzzQuery holds that a query is refused or says what can be done.
+func FuzzQuery(f *testing.F) {
+	f.Add("limit=500&continue=eyJydiI6MSwiYWZ0ZXIiOiJhL2IifQ&resourceVersion=1&resourceVersionMatch=Exact")
+	f.Add("watch=1&allowWatchBookmarks=true&timeoutSeconds=99999999999&fieldSelector=metadata.name%3Da&labelSelector=a+in+(b)")
+	t := &target{resource: find("", "services"), version: "v1"}
+	f.Fuzz(func(test *testing.T, text string) {
+		query, err := url.ParseQuery(text)
+		if err != nil {
+			return
+		}
+		o, err := parseOptions(query, t)
+		if err != nil {
+			return
+		}
+		if o.limit < 0 || o.timeout < 0 || o.timeout > maxTimeout*time.Second || o.revision < 0 {
+			test.Errorf("%q: %+v", text, o)
+		}
+		if o.from == nil {
+			return
+		}
+		if again, err := parsePosition(o.from.String()); err != nil || *again != *o.from {
+			test.Errorf("%+v is read as %+v, %v", o.from, again, err)
 		}
 	})
 }
