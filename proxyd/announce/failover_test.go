@@ -56,6 +56,7 @@ func TestFailOver(t *testing.T) {
 
 			test.fail(s, first)
 			second := s.holder(vip, first.Name())
+			s.holder(vip6, first.Name())
 			at := time.Now()
 			s.eventually("the second is heard", func() bool { return ear.hears(second) })
 			s.eventually("connections by IPv4", func() bool { return k.since(at) })
@@ -63,7 +64,7 @@ func TestFailOver(t *testing.T) {
 
 			test.mend(s, first)
 			s.all()
-			s.eventually("the first is back", func() bool { return s.holder(vip) == first })
+			s.eventually("the first is back", func() bool { return s.holder(vip) == first && s.holder(vip6) == first })
 			s.eventually("the first is heard again", func() bool { return ear.hears(first) })
 			at = time.Now()
 			s.eventually("connections", func() bool { return k.since(at) && k6.since(at) })

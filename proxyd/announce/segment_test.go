@@ -19,6 +19,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/proxyd"
+	"github.com/svcreg/svcreg/proxyd/announce"
 	"github.com/svcreg/svcreg/registry/codec"
 	"github.com/svcreg/svcreg/registry/etcd"
 	"github.com/svcreg/svcreg/registry/registrytest"
@@ -27,8 +28,9 @@ import (
 
 const (
 	etcdURL = "http://10.9.0.1:2379"
-	vip     = "192.0.2.100"
-	vip6    = "2001:db8::100"
+	// Of node1, node2 and node3, node1 is chosen for both addresses.
+	vip  = "192.0.2.100"
+	vip6 = "2001:db8::101"
 	// patience is how long a test waits for what must come.
 	patience = 30 * time.Second
 )
@@ -37,6 +39,15 @@ const (
 func TestMain(m *testing.M) {
 	if name := os.Getenv("SVCREG_ANNOUNCE_NODE"); name != "" {
 		if err := runNode(name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if os.Getenv("SVCREG_ANNOUNCE_TRY") != "" {
+		names, err := announce.TryLinks()
+		fmt.Println(names)
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -79,7 +90,7 @@ type nodeProcess struct {
 }
 
 const pool = `{"kind": "AddressPool", "apiVersion": "svcreg.io/v1", "metadata": {"name": "lan"},
-"spec": {"addresses": ["192.0.2.100-192.0.2.100", "2001:db8::100-2001:db8::100"]}}`
+"spec": {"addresses": ["192.0.2.100-192.0.2.100", "2001:db8::101-2001:db8::101"]}}`
 
 const service = `
 {apiVersion: v1, kind: Service, metadata: {namespace: default, name: web},

@@ -64,15 +64,13 @@ func (v *view) run(ctx context.Context) error {
 	p := pauses{least: leastPause, most: mostPause}
 	for ctx.Err() == nil {
 		start := time.Now()
-		err := v.follow(ctx)
-		if ctx.Err() != nil {
-			break
+		if err := v.follow(ctx); ctx.Err() == nil {
+			v.logger.Warn("not told who announces what; trying again", "error", err)
 		}
-		v.logger.Warn("not told who announces what; trying again", "error", err)
 		if time.Since(start) > p.most {
 			p.reset()
 		}
-		p.pause(ctx)
+		p.pause(ctx) // not if ctx has ended
 	}
 	return nil
 }
