@@ -42,7 +42,8 @@ func TestUnits(t *testing.T) {
 			"Type": "notify", "CapabilityBoundingSet": "", "AmbientCapabilities": "",
 			"ExecStart": "/usr/local/bin/svcctl register %i-%l --keep $REGISTER_ARGS",
 		},
-		"proxyd-legacy.conf": {"CapabilityBoundingSet": " CAP_NET_ADMIN CAP_NET_RAW", "User": "root"},
+		"proxyd-announce.conf": {"CapabilityBoundingSet": "CAP_NET_RAW", "AmbientCapabilities": "CAP_NET_RAW", "RestrictAddressFamilies": "AF_PACKET"},
+		"proxyd-legacy.conf":   {"CapabilityBoundingSet": " CAP_NET_ADMIN CAP_NET_RAW", "User": "root"},
 	}
 	always := map[string]string{
 		"Restart": "always", "DynamicUser": "yes", "NoNewPrivileges": "yes", "ProtectSystem": "strict",
