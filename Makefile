@@ -73,7 +73,7 @@ bench-dataplane: build bin/etcd ## measure the data plane beside kube-proxy's sh
 	cd bench && go build -o ../bin/bench-dataplane ./dataplane
 	bin/bench-dataplane $(BENCHFLAGS)
 
-bench-proxy: build bin/etcd ## measure the proxy path beside a bare ReverseProxy, nginx and HAProxy, about 14 minutes; BENCHFLAGS=-h says more
+bench-proxy: build bin/etcd ## measure the proxy path beside a bare ReverseProxy, nginx and HAProxy, about 17 minutes; BENCHFLAGS=-h says more
 	@test/deps.sh wrk nginx haproxy
 	cd bench && go build -ldflags '-s -w' -o ../bin/bench-reverse ./proxy/reverse
 	cd bench && go build -o ../bin/bench-proxy ./proxy

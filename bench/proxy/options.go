@@ -56,7 +56,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	o := options{settings: full}
 	flags := flag.NewFlagSet("bench-proxy", flag.ContinueOnError)
 	flags.SetOutput(w)
-	flags.BoolVar(&o.quick, "quick", false, "a run of half a minute, to see that all works; a flag of its own overrules it")
+	flags.BoolVar(&o.quick, "quick", false, "a run of less than a minute, to see that all works; a flag of its own overrules it")
 	flags.IntVar(&o.small, "small", 128, "how many `bytes` a small body has")
 	flags.IntVar(&o.large, "large", 1<<20, "how many `bytes` a large body has")
 	parts := flags.String("only", strings.Join(allParts, ","), "which `parts` to measure, with commas")

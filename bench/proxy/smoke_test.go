@@ -49,7 +49,7 @@ func testQuick(t *testing.T, flags []string) {
 		t.Fatal(err)
 	}
 	for _, s := range report.Servers {
-		for _, l := range []report.Lane{report.Small, report.Large, report.One, report.SmallUnpinned, report.LargeUnpinned} {
+		for _, l := range []report.Lane{report.Small, report.Large, report.SmallAlone, report.LargeAlone, report.SmallUnpinned, report.LargeUnpinned} {
 			checkFigures(t, &r, l, s, report.Rate, report.P50, report.P99)
 			if cpu := r.Find(l, s, report.CPU); len(cpu) != 1 || !(cpu[0] >= 0) { // less than a tick, maybe
 				t.Errorf("%s, %s: CPU %v", l, s, cpu)

@@ -26,8 +26,9 @@ type load struct {
 func (m *Measurer) ServerBound(ctx context.Context) error {
 	return m.throughput(ctx, m.Settings.Rounds, m.Settings.ServerCore, m.Settings.ClientCore, []load{
 		{report.Small, lab.Small, m.Settings.Connections},
-		{report.One, lab.Small, 1},
 		{report.Large, lab.Large, m.Settings.Connections},
+		{report.SmallAlone, lab.Small, 1},
+		{report.LargeAlone, lab.Large, 1},
 	})
 }
 

@@ -16,7 +16,7 @@ func Chart(r Results) string {
 	}
 	panels = append(panels,
 		r.panel("CPU of a request", CPU, micros, bound...),
-		r.panel("Latency, 99th percentile", P99, show.Millis, Small, One),
+		r.panel("Latency, 99th percentile", P99, show.Millis, Small, SmallAlone, LargeAlone),
 	)
 	for _, l := range unpinned {
 		panels = append(panels, r.panel("Requests a second: "+string(l), Rate, show.Thousands, l))

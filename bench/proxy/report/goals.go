@@ -37,6 +37,12 @@ func reverseGoal(l Lane) float64 {
 	return 0
 }
 
+// latencyGoal is for the 99th percentile over the ReverseProxy's. There is none
+// for many large bodies at a time, which wait for each other.
+func latencyGoal(l Lane) float64 {
+	return when(l != Large && l != LargeUnpinned, addedGoal)
+}
+
 // added returns by how much a percentile is above the ReverseProxy's, next to
 // which it was measured; NaN if there is nothing to compare.
 func (r *Results) added(l Lane, s Server, m Measure) float64 {

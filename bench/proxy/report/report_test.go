@@ -26,10 +26,10 @@ func sample() Results {
 	}
 	for i, s := range Servers {
 		rate := []float64{100_000, 40_000, 38_000, 20_000, 17_000, 19_000}[i]
-		for _, l := range []Lane{Small, Large, One, SmallUnpinned, LargeUnpinned} {
+		for _, l := range []Lane{Small, Large, SmallAlone, LargeAlone, SmallUnpinned, LargeUnpinned} {
 			for round := range 2 {
 				rate := rate * (1 + float64(round)/10)
-				if l == Large || l == LargeUnpinned {
+				if l == Large || l == LargeAlone || l == LargeUnpinned {
 					rate = 2000 - float64(i)
 				}
 				r.Add(l, s, Rate, rate)

@@ -59,7 +59,8 @@ type Lane string
 const (
 	Small         Lane = "small bodies"
 	Large         Lane = "large bodies"
-	One           Lane = "small bodies, one connection"
+	SmallAlone    Lane = "small bodies, one connection"
+	LargeAlone    Lane = "large bodies, one connection"
 	SmallUnpinned Lane = "small bodies, unpinned"
 	LargeUnpinned Lane = "large bodies, unpinned"
 	Sockets       Lane = "idle sockets"

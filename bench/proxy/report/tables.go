@@ -23,7 +23,7 @@ All proxies keep their connections to the backend. Medians; ratios and differenc
 `, r.Small, r.Large, r.Connections)
 	b.WriteString(throughput(&r, Small, Large).Section("Requests, server-bound",
 		"One core for the server; clients and backend share another. Where a server isn't busy, these are what limits it: compare the CPU of a request."))
-	b.WriteString(throughput(&r, One).Section("Latency, server-bound",
+	b.WriteString(throughput(&r, SmallAlone, LargeAlone).Section("Latency, server-bound",
 		"The same with one connection: nothing waits for anything but its own answer."))
 	b.WriteString(throughput(&r, SmallUnpinned, LargeUnpinned).Section("Requests, unpinned", "Servers, clients and backend share all cores."))
 	b.WriteString(sockets(&r).Section("Idle WebSockets",
@@ -50,7 +50,7 @@ func throughput(r *Results, lanes ...Lane) *show.Table {
 				show.Number("%.1f µs", show.Median(cpu)*1e6), show.Number("%.2f", show.Ratio(cpu, r.Find(l, Reverse, CPU))),
 				show.Number("%.0f%%", show.Median(r.Find(l, s, Busy))*100),
 				show.Millis(show.Median(r.Find(l, s, P50))), show.Millis(show.Median(r.Find(l, s, P99))),
-				show.Millis(added), show.AtMost(added, addedGoal, show.Millis(addedGoal)))
+				show.Millis(added), show.AtMost(added, latencyGoal(l), show.Millis(addedGoal)))
 		}
 	}
 	return t
