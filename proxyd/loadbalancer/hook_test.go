@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -122,8 +124,8 @@ func TestHookRemovesFirst(t *testing.T) {
 	c.Hook, calls = s.hook(`[ $1 = add ] || [ -e ` + switched + ` ]`)
 	s.run(c)
 	s.v1("web", "")
-	s.v1("typed", "")
 	s.has("web", "203.0.113.1")
+	s.v1("typed", "")
 	s.put(specKey("web"), strings.Replace(s.get(specKey("web")), "LoadBalancer", "ClusterIP", 1))
 	s.has("web", "")
 	s.told(calls, "remove shop/web", 2) // until it is done
@@ -132,6 +134,53 @@ func TestHookRemovesFirst(t *testing.T) {
 	s.has("typed", "")
 	s.must(os.WriteFile(switched, nil, 0o600))
 	s.eventually("the claim", func() string { return fmt.Sprint(s.addrs("typed") + s.addrs("other")) }, "203.0.113.1")
+}
+
+// A hook that has not answered takes nothing from a service.
+func TestHookIsSlow(t *testing.T) {
+	s := newSite(t)
+	s.pool("public", `"addresses": ["203.0.113.1-203.0.113.9"]`)
+	c := s.config("one")
+	c.Hook, _ = s.hook("sleep 0.2")
+	s.put(specKey("web"), `{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+		"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}}`)
+	s.run(c)
+	s.eventually("the claim", func() string { return s.holders("203.0.113.5") }, "web")
+	history := s.client.Watch(t.Context(), specKey("web"), clientv3.WithRev(1))
+	for _, e := range (<-history).Events {
+		if !strings.Contains(string(e.Kv.Value), "203.0.113.5") {
+			t.Errorf("meanwhile it was %s", e.Kv.Value)
+		}
+	}
+}
+
+// A hook that began to be told of a service is told when it goes, whatever came
+// between.
+func TestHookIsInterrupted(t *testing.T) {
+	s := newSite(t)
+	c := s.config("one")
+	var calls func() string
+	c.Hook, calls = s.hook(`[ $1 = remove ] || sleep 60`)
+	stop := s.run(c)
+	s.v1("web", "")
+	s.told(calls, "add shop/web", 1)
+	stop()
+	s.remove(specKey("web"))
+	s.run(c)
+	s.told(calls, "remove shop/web", 1)
+}
+
+func TestCallEndsWithItsChildren(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "late")
+	path, _ := (&site{T: t}).hook("(sleep 1; echo >" + file + ") & sleep 60")
+	_, err := call(t.Context(), path, 300*time.Millisecond, add, registry.Key{Namespace: "shop", Name: "web"}, []byte("{}\n"))
+	if err == nil || !strings.Contains(err.Error(), "not done within 300ms") {
+		t.Errorf("%v", err)
+	}
+	time.Sleep(1500 * time.Millisecond) // what should not happen would have
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a child goes on")
+	}
 }
 
 func TestCall(t *testing.T) {
@@ -144,7 +193,6 @@ func TestCall(t *testing.T) {
 		{"many", "seq -f 203.0.113.%.0f 1 17", "hook HOOK add: it printed 17 addresses: want at most 16"},
 		{"a flood", "yes 203.0.113.1", "hook HOOK add: "},
 		{"an environment of its own", `[ "$(env | sort | cut -d= -f1 | tr '\n' ' ')" = "PATH PWD SVCREG_NAME SVCREG_NAMESPACE " ] || exit 1`, "[]"},
-		{"its children end with it", "sleep 60 & sleep 60", "hook HOOK add: not done within 500ms"},
 	}
 	t.Setenv("SECRET", "x")
 	for _, tt := range tests {
