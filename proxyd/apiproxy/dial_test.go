@@ -150,3 +150,25 @@ func TestHandshakeTimeout(t *testing.T) {
 		t.Errorf("%s %s", res.Status, body)
 	}
 }
+
+// TestHTTPSOverIPv6 holds that an IPv6 address and the certificate's name find
+// their way through the transport.
+func TestHTTPSOverIPv6(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skip("no IPv6 here: ", err)
+	}
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.TLS.ServerName) }))
+	backend.Listener.Close()
+	backend.Listener = l
+	backend.StartTLS()
+	defer backend.Close()
+	h := newProxy(t, serviceOf(l.Addr().String()), func(c *Config) {
+		c.AllowAddresses = []netip.Prefix{netip.MustParsePrefix("::1/128")}
+		c.BackendTLS = &tls.Config{InsecureSkipVerify: true}
+	})
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/api/v1/namespaces/ns/services/https:web:/proxy/", nil)
+	if res, body := h.do(t, r); res.StatusCode != http.StatusOK || body != "web.ns.svc" {
+		t.Errorf("%s %s", res.Status, body)
+	}
+}

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/svcreg/svcreg/proxyd/apiserver"
@@ -189,6 +191,8 @@ func TestWatchList(t *testing.T) {
 		next := events(t, f, path+revision)
 		expect(t, next, "ADDED Service old 2", "ADDED Service web 1", "BOOKMARK Service  10 k8s.io/initial-events-end=true")
 	}
+	unmarked := events(t, f, inMyNS+"&sendInitialEvents=true&timeoutSeconds=1") // nobody asked for bookmarks
+	expect(t, unmarked, "ADDED Service old 2", "ADDED Service web 1", "")
 	if w := ask(f, http.MethodGet, path+"&resourceVersion=11", ""); w.Code != http.StatusGatewayTimeout {
 		t.Errorf("a revision to come: %d", w.Code)
 	}
@@ -203,4 +207,31 @@ func TestWatchEnds(t *testing.T) {
 	expect(t, events(t, f, inMyNS+"&resourceVersion=10&timeoutSeconds=1"), "")
 	f = newFixture(t, apiserver.Config{WatchTime: time.Millisecond}, "testdata/registry.yaml")
 	expect(t, events(t, f, inMyNS+"&resourceVersion=10&allowWatchBookmarks=true"), "BOOKMARK Service  10", "")
+}
+
+// TestWatchTable holds that only the first event brings the columns.
+func TestWatchTable(t *testing.T) {
+	f := newFixture(t, apiserver.Config{WatchTime: time.Millisecond}, "testdata/registry.yaml")
+	f.apply(registry.Put(service("my-ns", "a", 1)))
+	f.apply(registry.Put(service("my-ns", "b", 2)))
+	w := ask(f, http.MethodGet, inMyNS+"&resourceVersion=10&allowWatchBookmarks=1", "application/json;as=Table;g=meta.k8s.io;v=v1")
+	var got []string
+	for line := range strings.Lines(w.Body.String()) {
+		var event struct {
+			Type   string
+			Object metav1.Table
+		}
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatal(err)
+		}
+		text := fmt.Sprintf("%s %s %s, %d columns", event.Type, event.Object.Kind, event.Object.ResourceVersion, len(event.Object.ColumnDefinitions))
+		for _, row := range event.Object.Rows {
+			text += fmt.Sprint(", ", row.Cells[0])
+		}
+		got = append(got, text)
+	}
+	want := []string{"ADDED Table 11, 7 columns, a", "ADDED Table 12, 0 columns, b", "BOOKMARK Table 12, 0 columns"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
