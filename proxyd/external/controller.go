@@ -202,7 +202,8 @@ func (c *controller) failed(s *service, err error) {
 		return
 	}
 	c.metrics.failures.Inc()
-	if s.pause = min(max(leastPause, s.pause*2), mostPause); s.pause > leastPause {
+	if s.pause = min(max(leastPause, s.pause*2), mostPause); s.pause > leastPause && s.said != err.Error() {
+		s.said = err.Error()
 		c.logger.Warn("a service's endpoints can't be looked after at the moment", "service", s.key, "error", err)
 	}
 	c.later(s, jittered(s.pause))
@@ -211,6 +212,7 @@ func (c *controller) failed(s *service, err error) {
 // later leaves a service alone for some time.
 func (c *controller) later(s *service, pause time.Duration) {
 	delete(c.todo, s.key)
+	c.agenda.cancel(s.retry)
 	s.retry = c.agenda.at(time.Now().Add(pause), func() {
 		s.retry = nil
 		c.ready(s)

@@ -2,10 +2,12 @@ package external
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
@@ -50,6 +52,12 @@ func TestName(t *testing.T) {
 	f.dns.set("db.example.com. 1 A 192.0.2.4")
 	f.put(svc("db", "10.96.0.1"))
 	f.want("db", "192.0.2.4:5432")
+
+	f.stop()
+	f.delete(registry.KindService, "db")
+	f.delete(registry.KindEndpoints, "db")
+	f.start()
+	f.want("db", "")
 }
 
 // Names stand in the Endpoints and the slices of today's versions too. Of a
@@ -90,6 +98,53 @@ func TestExternalName(t *testing.T) {
 	}
 	f.put(`{"kind":"Service","apiVersion":"v1","metadata":{"name":"db","namespace":"my-ns"},"spec":{"type":"ExternalName","externalName":"db.example.com"}}`)
 	f.want("db", "")
+}
+
+// What others would refuse in a slice keeps nobody from getting theirs: several
+// ports without names, a hostname that is none.
+func TestInvalidEndpoints(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.dns.set("db.example.com. 60 A 192.0.2.1")
+	f.put(svc("db", "10.96.0.1"), `{"kind":"Endpoints","apiVersion":"v1","metadata":{"name":"db","namespace":"my-ns"},
+		"subsets":[{"addresses":[{"ip":"db.example.com","hostname":"No_Label"}],"ports":[{"port":80},{"port":81,"name":"other"}]}]}`)
+	f.start()
+	f.want("db", "192.0.2.1:80")
+}
+
+// A service that can't be written is tried again, after pauses that grow.
+func TestPausesGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := registry.Key{Namespace: "my-ns", Name: "web"}
+		web := &registry.Service{Meta: registry.Meta{Kind: registry.KindService, Key: k, Annotations: map[string]string{CheckAnnotation: "?"}}}
+		store := &brokenStore{source: source{service: web, remarks: []string{"a remark"}}}
+		c := newController(Config{Logger: quiet}.withDefaults(), newMetrics(), store)
+		snapshot, changes := (&registry.Snapshot{}).Apply(1, registry.Put(web))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		c.inbox.put(snapshot, changes)
+		c.loop(ctx)
+		c.running.Wait()
+		if store.writes < 15 || store.writes > 40 {
+			t.Errorf("%d attempts in ten minutes, want one in about thirty seconds", store.writes)
+		}
+	})
+}
+
+// brokenStore can't be written to.
+type brokenStore struct {
+	source
+	writes int
+}
+
+func (b *brokenStore) read(context.Context, registry.Key, []registry.Key) (*source, error) {
+	src := b.source
+	return &src, nil
+}
+
+func (b *brokenStore) write(context.Context, *change) error {
+	b.writes++
+	return errors.New("broken")
 }
 
 // While a name can't be resolved its last good answer stays, for each family by

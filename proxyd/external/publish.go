@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"iter"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +18,9 @@ import (
 
 // sliceSize is how many endpoints a slice should have at most, or nearly so.
 const sliceSize = 200
+
+// label is what a hostname must be, to be a part of a DNS name.
+var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 // group are endpoints that have the same ports.
 type group struct {
@@ -43,7 +47,7 @@ type expansion struct {
 func expand(src *source, resolve func(host string) ([]netip.Addr, string), refuse func(netip.Addr) string) *expansion {
 	x := &expansion{remarks: slices.Clone(src.remarks)}
 	seen := map[string]map[netip.Addr]int{}
-	for _, subset := range src.subsets {
+	for _, subset := range src.valid() {
 		id := fmt.Sprint(subset.Ports)
 		if seen[id] == nil {
 			seen[id] = map[netip.Addr]int{}
@@ -59,6 +63,25 @@ func expand(src *source, resolve func(host string) ([]netip.Addr, string), refus
 	slices.Sort(x.remarks)
 	x.remarks = slices.Compact(x.remarks)
 	return x
+}
+
+// valid returns the subsets as slices may have them. Where one of several ports
+// has no name, which people's own Endpoints may have, each port that serves one
+// of the service's gets a subset of its own.
+func (src *source) valid() []registry.Subset {
+	var all []registry.Subset
+	for _, s := range src.subsets {
+		if len(s.Ports) < 2 || !slices.ContainsFunc(s.Ports, func(p registry.EndpointPort) bool { return p.Name == "" }) {
+			all = append(all, s)
+			continue
+		}
+		for i, p := range s.Ports {
+			if slices.ContainsFunc(src.service.Ports, func(of registry.Port) bool { return of.Name == p.Name && of.Protocol == p.Protocol }) {
+				all = append(all, registry.Subset{Endpoints: s.Endpoints, Ports: s.Ports[i : i+1]})
+			}
+		}
+	}
+	return all
 }
 
 // resolved returns an endpoint with each of its addresses.
@@ -86,6 +109,9 @@ func (x *expansion) resolved(e registry.Endpoint, resolve func(string) ([]netip.
 // service has no address of.
 func (x *expansion) add(g *group, seen map[netip.Addr]int, src *source, one outside, refuse func(netip.Addr) string) {
 	one.Addr = one.Addr.Unmap()
+	if !label.MatchString(one.Hostname) {
+		one.Hostname = ""
+	}
 	if reason := refuse(one.Addr); reason != "" {
 		x.refused++
 		text := "refused: " + one.Addr.String() + ": " + reason

@@ -67,17 +67,18 @@ func TestSlicesStay(t *testing.T) {
 	}
 }
 
-// What an endpoint is beside its address stays.
+// What an endpoint is beside its address stays. One that stands in several
+// places counts once, and as ready if it is in one of them.
 func TestFieldsStay(t *testing.T) {
 	t.Parallel()
 	e := registry.Endpoint{
 		Addr: netip.MustParseAddr("192.0.2.1"), Hostname: "one", Node: "n", Zone: "z",
 		Target: registry.Target{Kind: "Pod", Key: registry.Key{Namespace: "my-ns", Name: "p"}}, Ready: true, Serving: true,
 	}
-	src := &source{service: &registry.Service{}, subsets: []registry.Subset{{Endpoints: []registry.Endpoint{e}}}}
+	src := &source{service: &registry.Service{}, subsets: []registry.Subset{{Endpoints: []registry.Endpoint{{Addr: e.Addr}, e, {Addr: e.Addr}}}}}
 	x := expand(src, nil, func(netip.Addr) string { return "" })
-	got := slicesOf(registry.Key{Namespace: "my-ns", Name: "web"}, x.groups, nil, nil)[0].Subsets[0].Endpoints[0]
-	if got != e {
+	got := slicesOf(registry.Key{Namespace: "my-ns", Name: "web"}, x.groups, nil, nil)[0].Subsets[0].Endpoints
+	if len(got) != 1 || got[0] != e {
 		t.Errorf("got %+v, want %+v", got, e)
 	}
 }

@@ -24,6 +24,7 @@ type service struct {
 	busy         bool   // is being read or written
 	retry        *entry // it waits until then
 	pause        time.Duration
+	said         string         // of what failed last
 	written      []registry.Key // slices that the snapshot may not have yet
 	panicking    bool
 	counted      [3]int // what it adds to the metrics
@@ -65,7 +66,7 @@ func (c *controller) publish(ctx context.Context, s *service) {
 		c.failed(s, err)
 		return
 	case changes.empty():
-		s.pause = 0
+		s.pause, s.said = 0, ""
 		if len(want) == 0 && !s.stale {
 			c.forget(s)
 		}
@@ -77,7 +78,7 @@ func (c *controller) publish(ctx context.Context, s *service) {
 	}
 	c.job(ctx, s, func(ctx context.Context) error { return c.store.write(ctx, changes) }, func() {
 		// Of what was written the revisions matter, for the next time.
-		s.stale, s.pause = true, 0
+		s.stale, s.pause, s.said = true, 0, ""
 		c.metrics.writes.Inc()
 	})
 }
