@@ -39,7 +39,7 @@ type controller struct {
 
 // task is a service of which the endpoints are to be looked at.
 type task struct {
-	since    time.Time // when the first change came; zero if that is not known
+	since    time.Time // when the first change came; zero if none is known
 	due      time.Time
 	attempts int
 }
@@ -155,15 +155,14 @@ func (n *controller) learn(news news) {
 	}
 	before := n.snapshot
 	n.snapshot = news.snapshot
-	for k := range news.pods {
-		n.learnPod(before.Pod(k), n.snapshot.Pod(k), news.since)
+	for k, at := range news.pods {
+		n.learnPod(before.Pod(k), n.snapshot.Pod(k), at)
 	}
-	for k := range news.services {
-		n.index.setService(k, n.snapshot.Spec(k))
-		n.touch(k, news.since)
+	for k, at := range news.services {
+		n.learnService(before, k, at)
 	}
-	for k := range news.nodes {
-		n.learnNode(before, k.Name, news.since)
+	for k, at := range news.nodes {
+		n.learnNode(before, k.Name, at)
 	}
 	for k, revision := range n.written {
 		if revision <= n.snapshot.Revision() {
@@ -192,6 +191,20 @@ func (n *controller) learnPod(old, now *registry.Pod, since time.Time) {
 	}
 }
 
+// learnService takes note of a service's change, or of one of its objects. That
+// of an object is mostly the controller's own doing, and began nothing.
+func (n *controller) learnService(before *registry.Snapshot, k registry.Key, since time.Time) {
+	ref := registry.Ref{Kind: registry.KindService, Key: k}
+	old, _ := before.Record(ref)
+	now, _ := n.snapshot.Record(ref)
+	if old == now {
+		n.touch(k, time.Time{})
+		return
+	}
+	n.index.setService(k, n.snapshot.Spec(k))
+	n.touch(k, since)
+}
+
 // learnNode takes note of a node that came, went or moved to another zone.
 func (n *controller) learnNode(before *registry.Snapshot, name string, since time.Time) {
 	if zoneIn(before, name) == zoneIn(n.snapshot, name) {
@@ -214,12 +227,16 @@ func zoneIn(s *registry.Snapshot, name string) string {
 	return ""
 }
 
-// touch has a service looked at.
+// touch has a service looked at, because of what began at some time.
 func (n *controller) touch(k registry.Key, since time.Time) {
-	if n.tasks[k] == nil {
-		n.tasks[k] = &task{since: since}
+	t := n.tasks[k]
+	if t == nil {
+		t = &task{}
+		n.tasks[k] = t
 	}
-	n.tasks[k].due = time.Time{}
+	if t.due = (time.Time{}); t.since.IsZero() || !since.IsZero() && since.Before(t.since) {
+		t.since = since
+	}
 }
 
 // work looks at the services that are due. It returns an error only if the

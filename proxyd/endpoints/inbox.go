@@ -7,11 +7,11 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-// news is what changed in the registry since it was last looked at.
+// news is what changed in the registry since it was last looked at, and when it
+// first did; the time is zero where the first list brought it.
 type news struct {
 	snapshot              *registry.Snapshot // the latest
-	services, pods, nodes map[registry.Key]struct{}
-	since                 time.Time // when the first change came; zero where a list brought it
+	services, pods, nodes map[registry.Key]time.Time
 }
 
 // inbox takes news from the watcher, which waits for nobody.
@@ -34,17 +34,16 @@ func (b *inbox) put(s *registry.Snapshot, c *registry.Changes) {
 	defer b.mu.Unlock()
 	n := &b.news
 	if n.services == nil {
-		n.services, n.pods, n.nodes = map[registry.Key]struct{}{}, map[registry.Key]struct{}{}, map[registry.Key]struct{}{}
+		*n = news{nil, map[registry.Key]time.Time{}, map[registry.Key]time.Time{}, map[registry.Key]time.Time{}}
 	}
-	if b.listed && n.since.IsZero() {
-		n.since = b.now()
+	var now time.Time
+	if b.listed {
+		now = b.now()
 	}
 	b.listed, n.snapshot = true, s
-	for set, keys := range map[*map[registry.Key]struct{}][]registry.Key{&n.services: c.Services, &n.pods: c.Pods, &n.nodes: c.Nodes} {
-		for _, k := range keys {
-			(*set)[k] = struct{}{}
-		}
-	}
+	note(n.services, c.Services, now)
+	note(n.pods, c.Pods, now)
+	note(n.nodes, c.Nodes, now)
 	select {
 	case b.wake <- struct{}{}:
 	default:
@@ -58,4 +57,13 @@ func (b *inbox) take() news {
 	n := b.news
 	b.news = news{}
 	return n
+}
+
+// note adds keys to those that changed before.
+func note(changed map[registry.Key]time.Time, keys []registry.Key, now time.Time) {
+	for _, k := range keys {
+		if _, again := changed[k]; !again {
+			changed[k] = now
+		}
+	}
 }
