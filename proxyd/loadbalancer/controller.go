@@ -28,6 +28,7 @@ type controller struct {
 	notes    map[registry.Key]Note // what stands in etcd
 	wanting  map[registry.Key]bool // the services that want an address
 	retry    retries
+	wrote    map[registry.Key]int64 // the revisions of what was written to services, until they are seen
 
 	shown   time.Time // when the metrics were last brought up to date
 	unshown bool      // whether they may be wrong
@@ -44,7 +45,7 @@ func lead(ctx context.Context, config *Config, writer *write.Writer, m *metrics)
 	c := &controller{
 		Config: config, writer: writer, metrics: m, lists: newLists(),
 		dirty: map[registry.Key]bool{}, wanting: map[registry.Key]bool{},
-		retry: newRetries(),
+		retry: newRetries(), wrote: map[registry.Key]int64{},
 	}
 	defer m.reset()
 	if err := c.readNotes(ctx); err != nil {
@@ -139,10 +140,18 @@ func (c *controller) changed(n change) {
 		if c.lists.set(k, s) {
 			c.awaken()
 		}
-		if c.interesting(k, s) {
+		if c.interesting(k, s) && !c.echo(k, s) {
 			c.dirty[k] = true
 		}
 	}
+}
+
+// echo reports whether what is seen of a service is what was written to it here.
+// To a hook that is news all the same.
+func (c *controller) echo(k registry.Key, s *registry.Service) bool {
+	mine := s != nil && c.wrote[k] == s.ModRevision
+	delete(c.wrote, k)
+	return mine && c.hooks == nil
 }
 
 // interesting reports whether a service may need something.
@@ -210,7 +219,7 @@ func (c *controller) awaken() {
 	}
 }
 
-// settle looks at all services that may need something: older ones first.
+// settle looks at services that may need something.
 func (c *controller) settle(ctx context.Context) error {
 	if c.snapshot == nil || c.book == nil {
 		return nil
@@ -280,23 +289,31 @@ func (c *controller) failing() int {
 	return n
 }
 
+// inOrder returns the services to be looked at next: a few, so that no news wait
+// for long. Those that are gone come first, as what they free others may need;
+// then those that hold nothing yet, and of these the older ones.
 func (c *controller) inOrder() []registry.Key {
-	var services []*registry.Service
-	for k := range c.dirty {
-		s := c.snapshot.Spec(k)
-		if s == nil { // what it frees others may need
-			s = &registry.Service{Meta: registry.Meta{Key: k}}
-		}
-		services = append(services, s)
+	type one struct {
+		*registry.Service
+		holds bool
 	}
-	slices.SortFunc(services, func(a, b *registry.Service) int {
-		if a.Before(b) {
+	var all []one
+	for k := range c.dirty {
+		s, holds := c.snapshot.Spec(k), len(c.book.Held(k)) > 0
+		if s == nil {
+			s, holds = &registry.Service{Meta: registry.Meta{Key: k}}, false
+		}
+		all = append(all, one{s, holds})
+	}
+	slices.SortFunc(all, func(a, b one) int {
+		switch {
+		case a.holds != b.holds && b.holds, a.holds == b.holds && a.Before(b.Service):
 			return -1
 		}
 		return 1
 	})
 	var keys []registry.Key
-	for _, s := range services {
+	for _, s := range all[:min(len(all), atATime)] {
 		keys = append(keys, s.Key)
 	}
 	return keys
@@ -316,6 +333,8 @@ func (c *controller) expired(now time.Time) map[registry.Key]bool {
 const (
 	// longestPause is how long the loop rests at most.
 	longestPause = time.Minute
+	// atATime is how many services are looked at before news are.
+	atATime = 200
 	// showPause is how old metrics may be.
 	showPause = time.Second
 )

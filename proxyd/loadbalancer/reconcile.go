@@ -69,6 +69,9 @@ func (c *controller) settled(p *plan, revision int64) {
 	} else {
 		delete(c.wanting, p.key)
 	}
+	if revision > 0 && p.wish.service != nil {
+		c.wrote[p.key] = revision
+	}
 	before := c.book.Held(p.key)
 	c.book.Apply(p.update(revision))
 	after := c.book.Held(p.key)
