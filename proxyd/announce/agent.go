@@ -45,6 +45,9 @@ type agent struct {
 
 	record     *member // as etcd has it, under registered; nil if unknown
 	registered clientv3.LeaseID
+	written    int64         // the revision of that
+	namesake   bool          // another node has the same name
+	leave      time.Duration // disputed
 
 	// floor is the revision of this node's last write: until it is seen,
 	// nothing new is begun.
@@ -74,7 +77,7 @@ func newAgent(c *Config, open opener, list func([]string) ([]link, error), watch
 		demands:  newDemands(c.Node),
 		doubtful: map[netip.Addr]bool{}, speaking: map[netip.Addr][]link{}, asking: map[netip.Addr]bool{},
 		cleared: map[netip.Addr]time.Time{}, blocked: map[netip.Addr]time.Time{},
-		judged: make(chan struct{}, 1),
+		judged: make(chan struct{}, 1), leave: disputed,
 	}
 }
 
@@ -117,17 +120,14 @@ func (a *agent) loop(ctx context.Context) error {
 		}
 		a.again = false
 		a.step(ctx)
-		pause := linkPeriod
-		if a.again || len(a.blocked) > 0 {
-			pause = retry
-		}
+		pause := a.pause()
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
 		case <-timer.C:
-			looked = pause == retry
+			looked = pause < linkPeriod
 		case <-a.changes.wake:
 			looked = false
 		case <-a.config.Feed.waiting():
@@ -137,6 +137,18 @@ func (a *agent) loop(ctx context.Context) error {
 		}
 		timer.Stop()
 	}
+}
+
+// pause returns how long there is nothing to do.
+func (a *agent) pause() time.Duration {
+	pause := linkPeriod
+	if a.again {
+		pause = retry
+	}
+	for _, until := range a.blocked {
+		pause = min(pause, max(time.Until(until), time.Millisecond))
+	}
+	return pause
 }
 
 // look looks at the node's links.
@@ -198,7 +210,7 @@ func (a *agent) judge(v verdict) {
 	case v.asks:
 		a.blocked[v.addr] = time.Now().Add(crossed/2 + jitter(crossed))
 	default:
-		a.blocked[v.addr] = time.Now().Add(disputed - jitter(disputed/4))
+		a.blocked[v.addr] = time.Now().Add(a.leave - jitter(a.leave/4))
 		a.metrics.conflicts.Inc()
 		a.logger.Error("another host has an address that svcreg gave to a service: it isn't announced. Take it from the host, or out of the pool",
 			"address", v.addr, "host", v.by)
@@ -225,6 +237,7 @@ func (a *agent) register(ctx context.Context, s *state, id clientv3.LeaseID) {
 			m.Local[addr] = n
 		}
 	}
+	a.missed(s, id)
 	if a.registered == id && m.equal(a.record) {
 		return
 	}
@@ -232,12 +245,32 @@ func (a *agent) register(ctx context.Context, s *state, id clientv3.LeaseID) {
 		a.floor, a.record = 0, nil
 		clear(a.doubtful)
 	}
-	if _, err := a.claims.register(ctx, id, m); err != nil {
+	revision, err := a.claims.register(ctx, id, m)
+	if err != nil {
 		a.again, a.record = true, nil
 		a.logger.Warn("this node's record isn't written", "error", err)
 		return
 	}
-	a.registered, a.record = id, m
+	a.registered, a.record, a.written = id, m, revision
+}
+
+// missed looks for what became of this node's record. One that was deleted is
+// written again. One that another node has written, of the same name, stays:
+// that node announces, and this one doesn't.
+func (a *agent) missed(s *state, id clientv3.LeaseID) {
+	if a.registered != id || s.revision < a.written {
+		return
+	}
+	holder, there := s.leases[a.node]
+	if !there {
+		a.record = nil
+	}
+	if other := there && holder != id; other != a.namesake {
+		a.namesake = other
+		if other {
+			a.logger.Error("another node has the name of this one, which announces nothing while that is so", "node", a.node)
+		}
+	}
 }
 
 // wanted returns the addresses that this node is chosen for, and where they

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,25 +159,57 @@ func TestEtcdAway(t *testing.T) {
 // gone.
 func TestDisputed(t *testing.T) {
 	f := newFleet(t)
+	f.adjust = func(a *agent) { a.leave = 200 * time.Millisecond }
 	n := f.node("node1")
 	squatter, err := f.segment.open(lan(99), &arp, func([]byte) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := func(frame []byte) {
-		if h, ok := arp.read(frame); ok && h.asks == vip4 {
+	var asked atomic.Int64
+	f.segment.mu.Lock()
+	squatter.(*fakePort).received = func(frame []byte) {
+		if h, ok := arp.read(frame); ok && h.asks == vip4 && h.from == n.mac {
+			asked.Add(1)
 			_ = squatter.send(arp.answer(lan(99).mac, vip4, h))
 		}
 	}
-	f.segment.mu.Lock()
-	squatter.(*fakePort).received = answer
 	f.segment.mu.Unlock()
 	f.serve(address, anywhere, n)
 	f.allocate(address, "lan", "web")
 	f.eventually("the operator is told", func() bool {
 		return n.log.has("another host has an address") && n.log.has(lan(99).mac.String())
 	})
+	f.eventually("asked again and again", func() bool { return asked.Load() >= 3 })
+	if holder := f.holder(address); holder != "" {
+		t.Errorf("claimed by %q", holder)
+	}
+	squatter.close()
+	f.announced(address, "node1")
+}
+
+// A record that somebody deleted is written again; one of another node of the
+// same name is not.
+func TestRecord(t *testing.T) {
+	f := newFleet(t)
+	n := f.node("node1")
+	f.serve(address, anywhere, n)
+	f.allocate(address, "lan", "web")
+	f.announced(address, "node1")
+	if _, err := f.etcd.Client().Delete(t.Context(), "/registry/svcreg/announcers/node1"); err != nil {
+		t.Fatal(err)
+	}
+	f.announced(address, "node1")
+	f.put("/registry/svcreg/announcers/node1", `{"subnets": ["192.0.2.0/24"]}`)
 	f.announced(address, "")
+	f.eventually("told", func() bool { return n.log.has("another node has the name of this one") })
+	if _, err := f.etcd.Client().Delete(t.Context(), "/registry/svcreg/announcers/node1"); err != nil {
+		t.Fatal(err)
+	}
+	f.announced(address, "node1")
+	// One that can't be read is nobody's.
+	f.put("/registry/svcreg/announcers/node0", `{"subnets": ["192.0.2.0"]}`)
+	f.eventually("told of the broken one", func() bool { return n.log.has("ignoring an announcer") })
+	f.announced(address, "node1")
 }
 
 // A claim that was released, as far as the node knows or not, is nothing to

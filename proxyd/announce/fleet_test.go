@@ -28,6 +28,7 @@ type fleet struct {
 	etcd    *registrytest.Etcd
 	segment *fakeSegment
 	nodes   map[string]*fakeNode
+	adjust  func(*agent) // before it runs; nil for nothing
 }
 
 // fakeNode is a node whose links are what the test says.
@@ -63,7 +64,7 @@ func (l *syncLog) has(text string) bool {
 
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
-	return &fleet{t, registrytest.StartEtcd(t), newFakeSegment(), map[string]*fakeNode{}}
+	return &fleet{t, registrytest.StartEtcd(t), newFakeSegment(), map[string]*fakeNode{}, nil}
 }
 
 // node starts a node, anew if there was one of its name.
@@ -89,7 +90,11 @@ func (f *fleet) node(name string) *fakeNode {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- newAgent(c, f.segment.open, n.list, n.watch).run(ctx) }()
+	a := newAgent(c, f.segment.open, n.list, n.watch)
+	if f.adjust != nil {
+		f.adjust(a)
+	}
+	go func() { done <- a.run(ctx) }()
 	n.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {

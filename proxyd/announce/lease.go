@@ -44,7 +44,7 @@ func (l *lease) run(ctx context.Context) error {
 			err = l.keep(ctx, t)
 		}
 		if ctx.Err() == nil {
-			l.logger.Warn("this node holds no lease in etcd, and announces nothing", "error", err)
+			l.logger.Log(ctx, levelOf(p), "this node holds no lease in etcd, and announces nothing", "error", err)
 			p.pause(ctx)
 		}
 	}

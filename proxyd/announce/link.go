@@ -30,11 +30,6 @@ func (l link) same(other link) bool {
 	return l.index == other.index && l.mac == other.mac
 }
 
-// reaches reports whether an address is announced on the link.
-func (l link) reaches(addr netip.Addr) bool {
-	return l.all || slices.ContainsFunc(l.subnets, func(p netip.Prefix) bool { return p.Contains(addr) })
-}
-
 // everywhere are the subnets of a link on which every address is announced.
 var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
@@ -51,12 +46,22 @@ func subnetsOf(links []link) []netip.Prefix {
 	return slices.Compact(subnets)
 }
 
-// linksTo returns the links on which an address is announced.
+// linksTo returns the links on which an address is announced: all that were
+// named, else the one in whose subnet it is. Of several the smallest subnet
+// counts, as it does for routes, and then the first link: two that answer on
+// one segment would confuse it.
 func linksTo(addr netip.Addr, links []link) []link {
 	var to []link
+	bits := -1
 	for _, l := range links {
-		if l.reaches(addr) {
+		if l.all {
 			to = append(to, l)
+			continue
+		}
+		for _, p := range l.subnets {
+			if p.Contains(addr) && p.Bits() > bits {
+				to, bits = []link{l}, p.Bits()
+			}
 		}
 	}
 	return to

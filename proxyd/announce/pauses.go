@@ -2,6 +2,7 @@ package announce
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 )
@@ -21,6 +22,15 @@ func (p *pauses) pause(ctx context.Context) {
 
 // reset makes the next pause the shortest.
 func (p *pauses) reset() { p.current = 0 }
+
+// levelOf returns how loudly a failure is told: the first of several in a row
+// is a warning.
+func levelOf(p pauses) slog.Level {
+	if p.current > 0 {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
 
 // jitter returns a random duration below one.
 func jitter(below time.Duration) time.Duration {

@@ -64,11 +64,12 @@ func (v *view) run(ctx context.Context) error {
 	p := pauses{least: leastPause, most: mostPause}
 	for ctx.Err() == nil {
 		start := time.Now()
-		if err := v.follow(ctx); ctx.Err() == nil {
-			v.logger.Warn("not told who announces what; trying again", "error", err)
-		}
+		err := v.follow(ctx)
 		if time.Since(start) > p.most {
 			p.reset()
+		}
+		if ctx.Err() == nil {
+			v.logger.Log(ctx, levelOf(p), "not told who announces what; trying again", "error", err)
 		}
 		p.pause(ctx) // not if ctx has ended
 	}
