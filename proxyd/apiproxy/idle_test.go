@@ -1,3 +1,5 @@
+//go:build !race
+
 package apiproxy
 
 import (
@@ -30,16 +32,6 @@ func TestIdleUpgrades(t *testing.T) {
 		t.Errorf("%d bytes for each idle connection, want at most %d", each, maxIdle)
 	}
 	runtime.KeepAlive(conns)
-}
-
-// upgraded returns a connection that was handed over.
-func (h *harness) upgraded(t *testing.T) net.Conn {
-	t.Helper()
-	conn, r := h.raw(t, upgrade)
-	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("%v, %v", res, err)
-	}
-	return conn
 }
 
 // silent is the address of an endpoint that switches protocols and then says

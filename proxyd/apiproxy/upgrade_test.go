@@ -22,6 +22,16 @@ func skipTo(r *bufio.Reader, prefix string) error {
 
 const upgrade = "GET " + servicePath + " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n"
 
+// upgraded returns a connection that was handed over.
+func (h *harness) upgraded(t *testing.T) net.Conn {
+	t.Helper()
+	conn, r := h.raw(t, upgrade)
+	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v, %v", res, err)
+	}
+	return conn
+}
+
 // hijack answers with some bytes and then echoes, line by line.
 func hijack(answer string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -176,5 +177,53 @@ func TestSelectors(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestLists(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	f.apply(registry.Put(service("a", "x", 1)), registry.Put(service("a-b", "x", 1)), registry.Put(service("a", "b", 1)))
+	tests := []struct{ name, path, want, rest string }{
+		{"in etcd's order", "/api/v1/services?limit=3", "a-b/x a/b a/x", "5"},
+		{"nobody has counted the rest", "/api/v1/services?limit=1&labelSelector=!team", "a-b/x", "unknown"},
+		{"the oldest have no pages", "/api/v1beta1/services?limit=1&labelSelector=team", "default/public my-ns/old my-ns/web", "none"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var list struct {
+				Metadata metav1.ListMeta
+				Items    []struct {
+					Metadata      metav1.ObjectMeta
+					Namespace, ID string
+				}
+			}
+			if err := json.Unmarshal(ask(f, http.MethodGet, tt.path, "").Body.Bytes(), &list); err != nil {
+				t.Fatal(err)
+			}
+			var keys []string
+			for _, item := range list.Items {
+				keys = append(keys, item.Metadata.Namespace+item.Namespace+"/"+item.Metadata.Name+item.ID)
+			}
+			rest := "none"
+			if n := list.Metadata.RemainingItemCount; n != nil {
+				rest = strconv.FormatInt(*n, 10)
+			} else if list.Metadata.Continue != "" {
+				rest = "unknown"
+			}
+			if got := strings.Join(keys, " "); got != tt.want || rest != tt.rest {
+				t.Errorf("got %s, rest %s; want %s, %s", got, rest, tt.want, tt.rest)
+			}
+		})
+	}
+}
+
+// TestNamespaceOfServices is about a namespace that has services, but no object
+// of its own.
+func TestNamespaceOfServices(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	for name, want := range map[string]int{"default": http.StatusOK, "my-ns": http.StatusOK, "nothing": http.StatusNotFound} {
+		if w := ask(f, http.MethodGet, "/api/v1/namespaces/"+name, ""); w.Code != want {
+			t.Errorf("%s: %d", name, w.Code)
+		}
 	}
 }
