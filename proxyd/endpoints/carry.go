@@ -22,7 +22,7 @@ const (
 
 // result is how the work on a service went.
 type result struct {
-	revision int64 // of what was written; zero for nothing
+	receipt  // of what was written; its revision is zero for nothing
 	refused  []refusal
 	handMade bool // the Endpoints object is somebody's own
 	err      error
@@ -40,6 +40,7 @@ func (n *controller) sync(ctx context.Context, k registry.Key, since time.Time) 
 	p := planFor(service, groups, have, n.Config)
 	p.stamp(since)
 	r.revision, r.err = n.carryOut(ctx, &p)
+	r.objects = len(have.own()) + p.creates() - len(p.deletes)
 	return r
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,9 +33,16 @@ type controller struct {
 	snapshot *registry.Snapshot // what the index is of
 	index    *index
 	tasks    map[registry.Key]*task
-	written  map[registry.Key]int64 // the revision of what was written last, until it is seen
+	written  map[registry.Key]receipt // of what was written last, until it is seen
 	refused  map[registry.Key][]refusal
 	said     map[any]bool // what the log has already
+}
+
+// receipt says when a service's objects were written last, and how many of its
+// own the controller has left it with.
+type receipt struct {
+	revision int64
+	objects  int
 }
 
 // task is a service of which the endpoints are to be looked at.
@@ -55,7 +63,7 @@ func lead(ctx context.Context, c *Config, m *metrics) error {
 		}
 		n := &controller{
 			Config: c, writer: writer, metrics: m, inbox: newInbox(time.Now), snapshot: &registry.Snapshot{}, index: newIndex(),
-			tasks: map[registry.Key]*task{}, written: map[registry.Key]int64{},
+			tasks: map[registry.Key]*task{}, written: map[registry.Key]receipt{},
 			refused: map[registry.Key][]refusal{}, said: map[any]bool{},
 		}
 		if err := n.follow(ctx); !write.IsForeign(err) {
@@ -128,7 +136,7 @@ func (n *controller) await(ctx context.Context) bool {
 func (n *controller) nextDue() time.Duration {
 	first := time.Hour
 	for k, t := range n.tasks {
-		if n.written[k] <= n.snapshot.Revision() {
+		if n.written[k].revision <= n.snapshot.Revision() {
 			first = min(first, time.Until(t.due))
 		}
 	}
@@ -164,8 +172,8 @@ func (n *controller) learn(news news) {
 	for k, at := range news.nodes {
 		n.learnNode(before, k.Name, at)
 	}
-	for k, revision := range n.written {
-		if revision <= n.snapshot.Revision() {
+	for k, r := range n.written {
+		if r.revision <= n.snapshot.Revision() {
 			delete(n.written, k)
 		}
 	}
@@ -198,11 +206,25 @@ func (n *controller) learnService(before *registry.Snapshot, k registry.Key, sin
 	old, _ := before.Record(ref)
 	now, _ := n.snapshot.Record(ref)
 	if old == now {
-		n.touch(k, time.Time{})
+		if !n.asWritten(k) {
+			n.touch(k, time.Time{})
+		}
 		return
 	}
 	n.index.setService(k, n.snapshot.Spec(k))
 	n.touch(k, since)
+}
+
+// asWritten reports whether a service's objects are those that the controller
+// itself wrote last, and nothing else happened to them.
+func (n *controller) asWritten(k registry.Key) bool {
+	r, ok := n.written[k]
+	if !ok || r.revision > n.snapshot.Revision() {
+		return false
+	}
+	objects := n.standing(k).own()
+	changed := func(e *registry.Endpoints) bool { return e.ModRevision > r.revision }
+	return len(objects) == r.objects && !slices.ContainsFunc(objects, changed)
 }
 
 // learnNode takes note of a node that came, went or moved to another zone.
@@ -245,7 +267,7 @@ func (n *controller) work(ctx context.Context) error {
 	var due []registry.Key
 	now := time.Now()
 	for k, t := range n.tasks {
-		if !t.due.After(now) && n.written[k] <= n.snapshot.Revision() {
+		if !t.due.After(now) && n.written[k].revision <= n.snapshot.Revision() {
 			due = append(due, k)
 		}
 	}
@@ -279,7 +301,7 @@ func (n *controller) work(ctx context.Context) error {
 func (n *controller) done(k registry.Key, r result) {
 	n.report(k, r)
 	if r.revision != 0 {
-		n.written[k] = r.revision
+		n.written[k] = r.receipt
 	}
 	if r.err == nil {
 		delete(n.tasks, k)

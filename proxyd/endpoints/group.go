@@ -35,6 +35,7 @@ func selected(s *registry.Service) bool {
 // says where a node is.
 func choose(s *registry.Service, pods []*registry.Pod, zone func(node string) string) ([]group, []refusal) {
 	byID := map[string]*group{}
+	last := &group{}
 	var refused []refusal
 	for _, pod := range pods {
 		if pod.Finished {
@@ -49,14 +50,22 @@ func choose(s *registry.Service, pods []*registry.Pod, zone func(node string) st
 				refused = append(refused, refusal{pod.Key, addr})
 				continue
 			}
-			id := groupID(addr.Is6(), ports)
-			if byID[id] == nil {
-				byID[id] = &group{v6: addr.Is6(), ports: ports}
+			if last.endpoints == nil || last.v6 != addr.Is6() || !slices.Equal(last.ports, ports) {
+				last = groupIn(byID, addr.Is6(), ports)
 			}
-			byID[id].endpoints = append(byID[id].endpoints, endpoint(s, pod, addr, zone))
+			last.endpoints = append(last.endpoints, endpoint(s, pod, addr, zone))
 		}
 	}
 	return sorted(byID), refused
+}
+
+// groupIn returns the group of those endpoints, a new one if need be.
+func groupIn(byID map[string]*group, v6 bool, ports []registry.EndpointPort) *group {
+	id := groupID(v6, ports)
+	if byID[id] == nil {
+		byID[id] = &group{v6: v6, ports: ports}
+	}
+	return byID[id]
 }
 
 // sorted returns groups in the order of what they are, and their endpoints in

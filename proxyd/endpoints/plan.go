@@ -14,6 +14,14 @@ type standing struct {
 	taken  func(slice registry.Key) bool
 }
 
+// own returns the controller's own objects.
+func (s standing) own() []*registry.Endpoints {
+	if s.mirror != nil && mirrored(s.mirror) {
+		return append(slices.Clip(s.slices), s.mirror)
+	}
+	return s.slices
+}
+
 // plan is what is to be done about one service's endpoints.
 type plan struct {
 	puts    []*registry.Endpoints
@@ -21,6 +29,17 @@ type plan struct {
 }
 
 func (p *plan) empty() bool { return len(p.puts)+len(p.deletes) == 0 }
+
+// creates returns how many of the objects to be put are new ones.
+func (p *plan) creates() int {
+	n := 0
+	for _, e := range p.puts {
+		if e.ModRevision == 0 {
+			n++
+		}
+	}
+	return n
+}
 
 // planFor returns how to get from what stands to what is wanted of a service;
 // of nil, one that is gone, nothing is.

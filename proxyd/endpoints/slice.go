@@ -3,6 +3,7 @@ package endpoints
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/svcreg/svcreg/registry"
@@ -74,10 +75,10 @@ func content(e *registry.Endpoints) ([]registry.EndpointPort, []registry.Endpoin
 // identity is what makes an endpoint the same over its changes.
 type identity struct {
 	target registry.Target
-	addr   string
+	addr   netip.Addr
 }
 
-func identify(e *registry.Endpoint) identity { return identity{e.Target, e.Addr.String()} }
+func identify(e *registry.Endpoint) identity { return identity{e.Target, e.Addr} }
 
 // placeGroup spreads one group over the slices that hold parts of it, and as
 // many new ones as it takes. Where most of them would stand half empty or worse
