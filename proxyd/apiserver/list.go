@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -102,10 +103,18 @@ func (o *options) keys(snapshot *registry.Snapshot) []registry.Key {
 	return keys
 }
 
-// compareKeys orders keys as etcd does.
+// compareKeys orders keys as etcd does, where a slash stands behind the
+// namespace.
 func compareKeys(a, b registry.Key) int {
 	if a.Namespace == b.Namespace {
 		return strings.Compare(a.Name, b.Name)
 	}
-	return strings.Compare(a.Namespace+"/", b.Namespace+"/")
+	n := min(len(a.Namespace), len(b.Namespace))
+	switch c := strings.Compare(a.Namespace[:n], b.Namespace[:n]); {
+	case c != 0:
+		return c
+	case len(a.Namespace) == n:
+		return cmp.Compare('/', b.Namespace[n])
+	}
+	return cmp.Compare(a.Namespace[n], '/')
 }

@@ -182,9 +182,9 @@ func TestSelectors(t *testing.T) {
 
 func TestLists(t *testing.T) {
 	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
-	f.apply(registry.Put(service("a", "x", 1)), registry.Put(service("a-b", "x", 1)), registry.Put(service("a", "b", 1)))
+	f.apply(registry.Put(service("a", "x", 1)), registry.Put(service("a-b", "x", 1)), registry.Put(service("a", "b", 1)), registry.Put(service("a0", "a", 1)))
 	tests := []struct{ name, path, want, rest string }{
-		{"in etcd's order", "/api/v1/services?limit=3", "a-b/x a/b a/x", "5"},
+		{"in etcd's order", "/api/v1/services?limit=4", "a-b/x a/b a/x a0/a", "5"},
 		{"nobody has counted the rest", "/api/v1/services?limit=1&labelSelector=!team", "a-b/x", "unknown"},
 		{"the oldest have no pages", "/api/v1beta1/services?limit=1&labelSelector=team", "default/public my-ns/old my-ns/web", "none"},
 	}
