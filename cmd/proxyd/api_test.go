@@ -275,7 +275,19 @@ func TestAPIWithoutEtcd(t *testing.T) {
 }
 
 // Whoever listens at the default address already keeps proxyd from nothing but
-// its API; at another address it is an error.
+// its API: nobody asked for that.
+func TestAPIDefaultAddressTaken(t *testing.T) {
+	f := newFleet(t)
+	l, err := f.node.Listen("tcp", "127.0.0.1:8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f.start()
+	f.reaches(f.client, "tcp", portal, "one")
+}
+
+// At another address that is an error.
 func TestAPIAddressTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -95,7 +95,7 @@ func TestRules(t *testing.T) {
 // Without a file all may do all.
 func TestNoRules(t *testing.T) {
 	guard, err := apilisten.NewGuard("", nil)
-	r, _ := http.NewRequestWithContext(t.Context(), "GET", "/", nil)
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	if err != nil || !guard.MayProxy(r, registry.Ref{Kind: registry.KindNode}) || !guard.MayReach(r, "", true) {
 		t.Errorf("%v; something is forbidden", err)
 	}

@@ -93,7 +93,7 @@ func TestConversation(t *testing.T) {
 			transport.Protocols.SetHTTP1(proto == "HTTP/1.1")
 			transport.Protocols.SetUnencryptedHTTP2(proto == "HTTP/2.0")
 			body, say := io.Pipe()
-			q, _ := http.NewRequestWithContext(t.Context(), "POST", "http://"+r.Addr().String(), body)
+			q, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.Addr().String(), body)
 			go fmt.Fprintln(say, "one")
 			resp, err := transport.RoundTrip(q)
 			if err != nil {

@@ -138,7 +138,7 @@ func TestEventsThrough(t *testing.T) {
 			transport.Protocols.SetUnencryptedHTTP2(proto == "HTTP/2.0")
 			ctx, cancel := context.WithTimeout(t.Context(), patient)
 			defer cancel()
-			q, _ := http.NewRequestWithContext(ctx, "GET", "http://"+r.Addr().String()+proxied+"/"+proto, nil)
+			q, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.Addr().String()+proxied+"/"+proto, nil)
 			next := streams["/"+proto]
 			q.Header.Set("Authorization", "Bearer secret")
 			go func() { next <- "first" }() // the head comes with it
@@ -195,7 +195,7 @@ func TestLargeBodiesThrough(t *testing.T) {
 			transport.Protocols.SetHTTP1(!tt.h2)
 			transport.Protocols.SetHTTP2(tt.h2)
 			transport.Protocols.SetUnencryptedHTTP2(tt.h2)
-			q, _ := http.NewRequestWithContext(t.Context(), "PUT", tt.url+tt.to.Addr().String()+proxied+"/large", io.LimitReader(rand.NewChaCha8([32]byte{2}), size))
+			q, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, tt.url+tt.to.Addr().String()+proxied+"/large", io.LimitReader(rand.NewChaCha8([32]byte{2}), size))
 			q.Header.Set("Authorization", "Bearer secret")
 			resp, err := transport.RoundTrip(q)
 			if err != nil {

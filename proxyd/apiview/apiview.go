@@ -33,6 +33,9 @@ const (
 	DefaultPatience = 5 * time.Second
 )
 
+// writeTimeout is how long etcd may take for a write.
+const writeTimeout = 10 * time.Second
+
 // Config says what a View is of.
 type Config struct {
 	Client *clientv3.Client
@@ -97,6 +100,11 @@ func (v *View) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	defer done()
+	if q.Method != http.MethodGet && q.Method != http.MethodHead {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, writeTimeout)
+		defer cancel()
+	}
 	s.server.ServeHTTP(w, q.WithContext(ctx))
 }
 
