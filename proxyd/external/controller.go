@@ -18,8 +18,9 @@ const (
 	// callTimeout bounds one of these.
 	callTimeout = 10 * time.Second
 	// settle is the least time between two writes of a service, so that checks
-	// which fail together become one.
-	settle = 100 * time.Millisecond
+	// which fail together become one, and settleEach what each endpoint adds,
+	// so that large services don't take all of a core.
+	settle, settleEach = 100 * time.Millisecond, 50 * time.Microsecond
 	// leastPause and mostPause bound the pauses after what failed.
 	leastPause, mostPause = 200 * time.Millisecond, 30 * time.Second
 )

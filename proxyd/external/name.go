@@ -96,7 +96,7 @@ func (c *controller) answered(n *name, a *answer) time.Duration {
 		wait = n.pause
 	}
 	if now := text(n.err); now != was && now != "" {
-		c.logger.Warn("a name can't be resolved, and its last good answer stays", "name", n.host, "error", n.err, "answer", n.all())
+		c.logger.Warn("a name can't be resolved: its last good answer stays, if there is one", "name", n.host, "error", n.err, "answer", n.all())
 	}
 	if first || text(n.err) != was || !slices.Equal(before, n.all()) {
 		for _, s := range n.users {

@@ -26,6 +26,7 @@ var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 type group struct {
 	ports     []registry.EndpointPort
 	endpoints []outside
+	seen      map[netip.Addr]int // where each address stands
 }
 
 // outside is an endpoint with an address.
@@ -46,17 +47,15 @@ type expansion struct {
 // address is refused, are asked for.
 func expand(src *source, resolve func(host string) ([]netip.Addr, string), refuse func(netip.Addr) string) *expansion {
 	x := &expansion{remarks: slices.Clone(src.remarks)}
-	seen := map[string]map[netip.Addr]int{}
 	for _, subset := range src.valid() {
-		id := fmt.Sprint(subset.Ports)
-		if seen[id] == nil {
-			seen[id] = map[netip.Addr]int{}
-			x.groups = append(x.groups, group{ports: subset.Ports})
+		i := slices.IndexFunc(x.groups, func(g group) bool { return slices.Equal(g.ports, subset.Ports) })
+		if i < 0 {
+			i = len(x.groups)
+			x.groups = append(x.groups, group{ports: subset.Ports, seen: map[netip.Addr]int{}})
 		}
-		g := &x.groups[slices.IndexFunc(x.groups, func(g group) bool { return fmt.Sprint(g.ports) == id })]
 		for _, e := range subset.Endpoints {
 			for _, one := range x.resolved(e, resolve) {
-				x.add(g, seen[id], src, one, refuse)
+				x.add(&x.groups[i], src, one, refuse)
 			}
 		}
 	}
@@ -107,9 +106,9 @@ func (x *expansion) resolved(e registry.Endpoint, resolve func(string) ([]netip.
 
 // add adds an endpoint to a group, unless it is refused or of a family that the
 // service has no address of.
-func (x *expansion) add(g *group, seen map[netip.Addr]int, src *source, one outside, refuse func(netip.Addr) string) {
+func (x *expansion) add(g *group, src *source, one outside, refuse func(netip.Addr) string) {
 	one.Addr = one.Addr.Unmap()
-	if !label.MatchString(one.Hostname) {
+	if one.Hostname != "" && !label.MatchString(one.Hostname) {
 		one.Hostname = ""
 	}
 	if reason := refuse(one.Addr); reason != "" {
@@ -125,10 +124,10 @@ func (x *expansion) add(g *group, seen map[netip.Addr]int, src *source, one outs
 	if one.host != "" && len(portals) > 0 && !slices.ContainsFunc(portals, func(a netip.Addr) bool { return a.Unmap().Is4() == one.Addr.Is4() }) {
 		return
 	}
-	first, again := seen[one.Addr]
+	first, again := g.seen[one.Addr]
 	switch {
 	case !again:
-		seen[one.Addr] = len(g.endpoints)
+		g.seen[one.Addr] = len(g.endpoints)
 		g.endpoints = append(g.endpoints, one)
 	case one.Ready && !g.endpoints[first].Ready:
 		g.endpoints[first] = one

@@ -58,14 +58,10 @@ func (c *controller) publish(ctx context.Context, s *service) {
 	if c.unasked(s) {
 		return // the answer will make it dirty
 	}
-	c.later(s, settle)
+	c.later(s, settle+time.Duration(len(s.checks))*settleEach)
 	want := c.desired(ctx, s)
-	changes, err := differences(s.source.own, want)
-	switch {
-	case err != nil:
-		c.failed(s, err)
-		return
-	case changes.empty():
+	changes := differences(s.source.own, want)
+	if changes.empty() {
 		s.pause, s.said = 0, ""
 		if len(want) == 0 && !s.stale {
 			c.forget(s)

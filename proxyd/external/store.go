@@ -137,16 +137,13 @@ type change struct {
 // differences returns what has to be written. Slices that are new come first,
 // and the last of them before the others, so that an endpoint which moves from
 // one to another is never in none.
-func differences(have map[string]*registry.Endpoints, want []*registry.Endpoints) (*change, error) {
+func differences(have map[string]*registry.Endpoints, want []*registry.Endpoints) *change {
 	c := &change{}
 	left := maps.Clone(have)
 	for _, slice := range want {
 		old := left[slice.Name]
 		delete(left, slice.Name)
-		if same, err := equal(old, slice); err != nil || same {
-			if err != nil {
-				return nil, err
-			}
+		if equal(old, slice) {
 			continue
 		}
 		if old != nil {
@@ -160,19 +157,15 @@ func differences(have map[string]*registry.Endpoints, want []*registry.Endpoints
 	for _, name := range slices.Sorted(maps.Keys(left)) {
 		c.deletes = append(c.deletes, left[name].Ref())
 	}
-	return c, nil
+	return c
 }
 
 // equal reports whether a slice stands in the registry as it should.
-func equal(have, want *registry.Endpoints) (bool, error) {
-	if have == nil {
-		return false, nil
-	}
-	bare := *have
-	bare.Meta = registry.Meta{Kind: have.Kind, Key: have.Key, Labels: have.Labels, Annotations: have.Annotations}
-	a, foreign := codec.Encode(&bare) // fails where somebody changed it to what we wouldn't write
-	b, err := codec.Encode(want)
-	return foreign == nil && string(a) == string(b), err
+func equal(have, want *registry.Endpoints) bool {
+	return have != nil && maps.Equal(have.Labels, want.Labels) && maps.Equal(have.Annotations, want.Annotations) &&
+		slices.EqualFunc(have.Subsets, want.Subsets, func(a, b registry.Subset) bool {
+			return slices.Equal(a.Ports, b.Ports) && slices.Equal(a.Endpoints, b.Endpoints)
+		})
 }
 
 func (c *change) empty() bool { return len(c.puts)+len(c.deletes) == 0 }
