@@ -91,6 +91,9 @@ func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Docume
 // plan decides what is to be written; nil if that stands there already.
 func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document, lease clientv3.LeaseID) (*change, error) {
 	next, old, err := w.merge(v, d)
+	if err == nil {
+		err = w.keepGiven(ctx, v, next, old)
+	}
 	if err != nil {
 		return nil, err
 	}
