@@ -246,6 +246,69 @@ func TestPatchIsMadeAnew(t *testing.T) {
 	}
 }
 
+// TestApiserversRegistry is about one that an apiserver owns: it is only read.
+func TestApiserversRegistry(t *testing.T) {
+	l := newLive(t)
+	l.do("POST", inTeam, asJSON, newWeb)
+	if _, err := l.client.Put(t.Context(), "/registry/masterleases/192.0.2.1", "k8s\x00"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ method, path, contentType, body string }{
+		{"POST", inTeam, asJSON, strings.Replace(newWeb, "web", "new", 1)},
+		{"PUT", theWeb, asJSON, strings.Replace(newWeb, "80", "81", 1)},
+		{"PATCH", theWeb, asMerge, `{"spec": {"ports": [{"port": 81}]}}`},
+		{"DELETE", theWeb, asJSON, ""},
+	} {
+		if code, a := l.do(tt.method, tt.path, tt.contentType, tt.body); code != http.StatusForbidden || !strings.Contains(a.Message, "belongs to a Kubernetes") {
+			t.Errorf("%s: %d: %s", tt.method, code, a.Message)
+		}
+	}
+}
+
+// TestDryRuns holds that they are refused where the real thing would be, and
+// change nothing.
+func TestDryRuns(t *testing.T) {
+	l := newLive(t)
+	_, created := l.do("POST", inTeam, asJSON, newWeb)
+	stale := strings.Replace(newWeb, `"web"`, `"web", "resourceVersion": "1"`, 1)
+	for _, tt := range []struct {
+		method, path, body string
+		code               int
+	}{
+		{"POST", inTeam, newWeb, http.StatusConflict},
+		{"POST", inTeam, strings.Replace(newWeb, "web", "other", 1), http.StatusCreated},
+		{"PUT", theWeb, stale, http.StatusConflict},
+		{"PUT", theWeb, strings.Replace(newWeb, "80", "81", 1), http.StatusOK},
+		{"PUT", inTeam + "/other", strings.Replace(newWeb, "web", "other", 1), http.StatusNotFound},
+	} {
+		if code, a := l.do(tt.method, tt.path+"?dryRun=All", asJSON, tt.body); code != tt.code {
+			t.Errorf("%s %s: %d: %s; want %d", tt.method, tt.path, code, a.Message, tt.code)
+		}
+	}
+	if _, a := l.do("GET", theWeb, "", ""); a.Metadata.ResourceVersion != created.Metadata.ResourceVersion {
+		t.Errorf("it is now at %s", a.Metadata.ResourceVersion)
+	}
+}
+
+// TestServersOwnFields is about what an apiserver keeps in an object for
+// itself: it isn't stored.
+func TestServersOwnFields(t *testing.T) {
+	l := newLive(t)
+	own := strings.Replace(newWeb, `"web"`, `"web", "selfLink": "/x", "generation": 3, "creationTimestamp": null, "managedFields": [{"manager": "m"}]`, 1)
+	if code, a := l.do("POST", inTeam, asJSON, own); code != http.StatusCreated {
+		t.Fatalf("%d: %s", code, a.Message)
+	}
+	stored, err := l.client.Get(t.Context(), "/registry/services/specs/team/web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"selfLink", "generation", "managedFields", "resourceVersion"} {
+		if strings.Contains(string(stored.Kvs[0].Value), name) {
+			t.Errorf("%s was stored: %s", name, stored.Kvs[0].Value)
+		}
+	}
+}
+
 // TestStatusStays is about who writes a status: not a service's user.
 func TestStatusStays(t *testing.T) {
 	l := newLive(t)
