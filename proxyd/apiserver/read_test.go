@@ -75,6 +75,9 @@ func TestErrors(t *testing.T) {
 			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 				t.Fatal(err)
 			}
+			if after := w.Header().Get("Retry-After"); (after != "") != (tt.code == http.StatusGatewayTimeout) {
+				t.Errorf("to be tried again after %q", after)
+			}
 			if got.Kind != "Status" || got.APIVersion != "v1" || got.Status != "Failure" || int(got.Code) != tt.code || got.Reason != tt.reason || got.Message != tt.message {
 				t.Errorf("got %+v", got)
 			}

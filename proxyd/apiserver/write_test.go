@@ -246,6 +246,32 @@ func TestPatchIsMadeAnew(t *testing.T) {
 	}
 }
 
+// TestPatchWithoutRevision is about a patch that takes the resourceVersion out:
+// it is still one of what was read.
+func TestPatchWithoutRevision(t *testing.T) {
+	r := &rival{}
+	l := newLiveOn(t, func(s apiserver.Store) apiserver.Store { r.Store = s; return r })
+	l.do("POST", inTeam, asJSON, newWeb)
+	r.times = 5
+	if code, a := l.do("PATCH", theWeb, asMerge, `{"metadata": {"resourceVersion": null}, "spec": {"ports": [{"port": 81}]}}`); code != http.StatusConflict {
+		t.Errorf("%d: %s", code, a.Message)
+	}
+}
+
+// TestPatchOfOlderVersion is about an object that is stored as v1beta1: it is
+// patched, and answered, as v1.
+func TestPatchOfOlderVersion(t *testing.T) {
+	l := newLive(t)
+	const old = `{"kind": "Service", "apiVersion": "v1beta1", "id": "web", "namespace": "team", "port": 6379, "portalIP": "10.0.0.3"}`
+	if _, err := l.client.Put(t.Context(), "/registry/services/specs/team/web", old); err != nil {
+		t.Fatal(err)
+	}
+	code, a := l.do("PATCH", theWeb, asMerge, `{"metadata": {"labels": {"a": "b"}}}`)
+	if code != http.StatusOK || a.Metadata.Labels["a"] != "b" || len(a.Spec.Ports) != 1 || a.Spec.Ports[0].Port != 6379 || a.Spec.ClusterIP != "10.0.0.3" {
+		t.Errorf("%d: %+v", code, a)
+	}
+}
+
 // TestApiserversRegistry is about one that an apiserver owns: it is only read.
 func TestApiserversRegistry(t *testing.T) {
 	l := newLive(t)
