@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/svcreg/svcreg/proxyd/node"
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
@@ -182,6 +184,32 @@ func TestAPIByDefault(t *testing.T) {
 	if code, _ := n.curl("http://"+n.api+"/version", nil); code != 200 {
 		t.Errorf("/version: %d", code)
 	}
+}
+
+// The proxy path leads to nothing that controls the node, such as proxyd's own
+// metrics.
+func TestAPILeavesControlsAlone(t *testing.T) {
+	own, err := node.Addrs()
+	if err != nil || len(own) == 0 {
+		t.Skip("this machine has no address but loopback:", err)
+	}
+	l, err := net.Listen("tcp", netip.AddrPortFrom(own[0], 0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := l.Addr().(*net.TCPAddr)
+	l.Close()
+	n := startAPI(t, "--metrics-listen="+metrics.String())
+	n.put("/registry/services/specs/default/metrics", `{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "metrics", "namespace": "default"},
+		"spec": {"clusterIP": "10.0.0.81", "ports": [{"protocol": "TCP", "port": 80}]}}`)
+	n.put("/registry/services/endpoints/default/metrics", fmt.Sprintf(`{"kind": "Endpoints", "apiVersion": "v1", "metadata": {"name": "metrics", "namespace": "default"},
+		"subsets": [{"addresses": [{"ip": %q}], "ports": [{"protocol": "TCP", "port": %d}]}]}`, own[0], metrics.Port))
+	n.eventually("it is refused", func() error {
+		if code, body := n.curl("http://"+n.api+strings.Replace(webProxy, "web", "metrics", 1), nil); code != 400 || !strings.Contains(body, "address not allowed") {
+			return fmt.Errorf("%d %s", code, body)
+		}
+		return nil
+	})
 }
 
 // curl asks with headers, of which Host and X-Method are the request's own.
