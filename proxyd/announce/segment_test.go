@@ -127,6 +127,10 @@ func newSegment(tb testing.TB) *segment {
 		n.Addr("lan", fmt.Sprintf("192.0.2.1%d/24", i+1), fmt.Sprintf("2001:db8::1%d/64", i+1))
 		n.Addr("back", fmt.Sprintf("10.9.0.1%d/24", i+1), fmt.Sprintf("fd09::1%d/64", i+1))
 		n.Forward()
+		// As strict as a kernel can be.
+		n.Sysctl("net/ipv4/conf/all/rp_filter", "1")
+		n.Sysctl("net/ipv4/conf/all/arp_ignore", "2")
+		n.Sysctl("net/ipv4/conf/all/arp_announce", "2")
 		n.Do(func() {
 			if ifi, err := net.InterfaceByName("lan"); err == nil {
 				n.mac = ifi.HardwareAddr.String()
