@@ -137,16 +137,16 @@ func (n *registration) keep(ctx context.Context, ready <-chan bool) {
 	tick := time.NewTicker(n.ttl / 4)
 	defer tick.Stop()
 	failing := ""
-	for {
+	for ticks := 1; ; ticks++ {
 		var err error
 		select {
 		case <-ctx.Done():
 			return
 		case n.pod.Ready = <-ready:
 			n.behind = true
-			err = n.refresh(ctx)
+			err = n.refresh(ctx, true)
 		case <-tick.C:
-			err = n.refresh(ctx)
+			err = n.refresh(ctx, n.behind || ticks%4 == 0)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -161,8 +161,8 @@ func (n *registration) keep(ctx context.Context, ready <-chan bool) {
 }
 
 // refresh keeps the lease alive, and registers anew if it has ended, unless
-// others had taken the record away before.
-func (n *registration) refresh(ctx context.Context) error {
+// others had taken the record away before. With look it sees to the record, too.
+func (n *registration) refresh(ctx context.Context, look bool) error {
 	calling, cancel := context.WithTimeout(ctx, n.ttl/2)
 	_, err := n.KeepAliveOnce(calling, n.lease)
 	cancel()
@@ -177,7 +177,7 @@ func (n *registration) refresh(ctx context.Context) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("keep the lease: %w", err)
-	case n.behind:
+	case look:
 		return n.update(ctx)
 	}
 	return nil
@@ -185,8 +185,8 @@ func (n *registration) refresh(ctx context.Context) error {
 
 var errGone = errors.New("somebody else deregistered the workload: it stays so")
 
-// update writes whether the workload is ready into its record, while that is
-// its own.
+// update sees whether the record is still the workload's own, and brings it up
+// to date.
 func (n *registration) update(ctx context.Context) error {
 	ctx, cancel := n.within(ctx)
 	defer cancel()
@@ -195,7 +195,7 @@ func (n *registration) update(ctx context.Context) error {
 	case errors.Is(err, write.ErrNotFound), err == nil && had.Annotations[leaseAnnotation] != leaseText(n.lease):
 		n.gone = true
 		return errGone
-	case err == nil:
+	case err == nil && n.behind:
 		err = n.write(ctx, write.Condition{Revision: revision})
 	}
 	if err != nil {

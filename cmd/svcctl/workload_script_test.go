@@ -151,17 +151,21 @@ func readyEndpoints(ts *testscript.TestScript) []string {
 	return found[registry.KindEndpoints]
 }
 
-// revokeCommand ends all leases of pods, as etcd does when nobody keeps them:
-// revoke.
+// revokeCommand ends the leases of two seconds, which are the workloads', as etcd
+// does when nobody keeps them: revoke.
 func revokeCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: revoke")
 	}
-	response, err := etcdOf(ts).Get(context.Background(), "/registry/pods/", clientv3.WithPrefix())
+	response, err := etcdOf(ts).Leases(context.Background())
 	ts.Check(err)
-	for _, kv := range response.Kvs {
-		_, err := etcdOf(ts).Revoke(context.Background(), clientv3.LeaseID(kv.Lease))
+	for _, lease := range response.Leases {
+		is, err := etcdOf(ts).TimeToLive(context.Background(), lease.ID)
 		ts.Check(err)
+		if is.GrantedTTL == 2 {
+			_, err := etcdOf(ts).Revoke(context.Background(), lease.ID)
+			ts.Check(err)
+		}
 	}
 }
 
