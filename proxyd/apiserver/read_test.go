@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,6 +50,8 @@ func TestErrors(t *testing.T) {
 		{name: "a write", method: "DELETE", path: "/api/v1/namespaces/my-ns/services/web", code: 405, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource"},
 		{name: "a write to discovery", method: "POST", path: "/version", code: 405, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource"},
 		{name: "protobuf only", path: "/api/v1/services", accept: "application/vnd.kubernetes.protobuf", code: 406, reason: "NotAcceptable", message: "only the following media types are accepted: application/json, application/json;as=Table;g=meta.k8s.io;v=v1"},
+		{name: "another table", path: "/api/v1/services", accept: "application/json;as=Table;g=meta.k8s.io;v=v1beta1", code: 406, reason: "NotAcceptable", message: "only the following media types are accepted: application/json, application/json;as=Table;g=meta.k8s.io;v=v1"},
+		{name: "another table or else", path: "/api/v1/services", accept: "application/json;as=Table;g=meta.k8s.io;v=v1beta1, application/json", code: 200},
 		{name: "protobuf or else", path: "/api/v1/services", accept: "application/vnd.kubernetes.protobuf, */*", code: 200},
 		{name: "a bad label selector", path: "/api/v1/services?labelSelector=a%3D%3D%3D", code: 400, reason: "BadRequest", message: "unable to parse labelSelector: unable to parse requirement: found '=', expected: identifier"},
 		{name: "an unknown field", path: "/api/v1/services?fieldSelector=spec.x%3D1", code: 400, reason: "BadRequest", message: "field label not supported: spec.x"},
@@ -227,6 +230,47 @@ func TestNamespaceOfServices(t *testing.T) {
 	for name, want := range map[string]int{"default": http.StatusOK, "my-ns": http.StatusOK, "nothing": http.StatusNotFound} {
 		if w := ask(f, http.MethodGet, "/api/v1/namespaces/"+name, ""); w.Code != want {
 			t.Errorf("%s: %d", name, w.Code)
+		}
+	}
+}
+
+// TestVerbs holds that nobody is told of writes that can't be.
+func TestVerbs(t *testing.T) {
+	l := newLive(t)
+	for _, tt := range []struct {
+		name   string
+		server http.Handler
+		want   int
+	}{
+		{"no store", apiserver.New(apiserver.Config{}), 0},
+		{"a store", l.server.Config.Handler, 2},
+	} {
+		var list metav1.APIResourceList
+		if err := json.Unmarshal(ask(tt.server, http.MethodGet, "/api/v1", "").Body.Bytes(), &list); err != nil {
+			t.Fatal(err)
+		}
+		writable := 0
+		for _, r := range list.APIResources {
+			if slices.Contains(r.Verbs, "create") {
+				writable++
+			}
+		}
+		if writable != tt.want {
+			t.Errorf("%s: %d resources can be written, want %d", tt.name, writable, tt.want)
+		}
+	}
+}
+
+// TestOpenAPIv2 is about both spellings that kubectls have of its media type.
+func TestOpenAPIv2(t *testing.T) {
+	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
+	for accept, want := range map[string]string{
+		"application/com.github.proto-openapi.spec.v2@v1.0+protobuf": "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+		"application/com.github.proto-openapi.spec.v2.v1.0+protobuf": "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+		"application/json": "application/json",
+	} {
+		if got := ask(f, http.MethodGet, "/openapi/v2", accept).Header().Get("Content-Type"); got != want {
+			t.Errorf("%s: got %s", accept, got)
 		}
 	}
 }
