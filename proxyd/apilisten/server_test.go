@@ -29,6 +29,7 @@ func closed(t *testing.T, c net.Conn, within time.Duration) string {
 
 // Whoever sends a header, or a body, a little at a time is not waited for.
 func TestSlowClients(t *testing.T) {
+	t.Parallel()
 	read := make(chan error, 1)
 	r := serve(t, func(w http.ResponseWriter, q *http.Request) {
 		_, err := io.ReadAll(q.Body)
@@ -77,6 +78,7 @@ func TestSlowClients(t *testing.T) {
 // Once the answer has begun both sides talk as they like, for as long as they
 // like.
 func TestConversation(t *testing.T) {
+	t.Parallel()
 	r := serve(t, func(w http.ResponseWriter, q *http.Request) {
 		control := http.NewResponseController(w)
 		_ = control.EnableFullDuplex()
@@ -117,6 +119,7 @@ func isTimeout(err error) bool {
 // An endpoint may take its time: a client that has sent all is not cut off, and
 // what it did send is not limited by what comes after.
 func TestSlowAnswers(t *testing.T) {
+	t.Parallel()
 	r := serve(t, func(w http.ResponseWriter, q *http.Request) {
 		body, _ := io.ReadAll(q.Body)
 		for range 3 {
@@ -142,6 +145,7 @@ func TestSlowAnswers(t *testing.T) {
 
 // A client that takes nothing of an answer is not waited for.
 func TestClientsThatTakeNothing(t *testing.T) {
+	t.Parallel()
 	ended := make(chan error, 1)
 	r := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		part := bytes.Repeat([]byte("x"), 1<<20)
@@ -316,6 +320,7 @@ func TestPathsAreLeftAlone(t *testing.T) {
 // What is under way when the server stops has a moment to end; what lasts
 // longer is ended, handed-over connections too.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	begun := make(chan struct{}, 3)
 	r := serve(t, func(w http.ResponseWriter, q *http.Request) {
 		switch q.URL.Path {

@@ -65,6 +65,7 @@ func through(t *testing.T, backend http.HandlerFunc, configure func(*apilisten.C
 // Upgraded connections carry what both sides say, however long they are silent,
 // over TLS too; and end with the server.
 func TestUpgradeThrough(t *testing.T) {
+	t.Parallel()
 	backend := func(w http.ResponseWriter, q *http.Request) {
 		conn, rw, err := http.NewResponseController(w).Hijack()
 		if err != nil {

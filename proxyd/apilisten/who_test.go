@@ -58,6 +58,7 @@ func TestTokens(t *testing.T) {
 // Tokens are read again when they change. A file that is wrong, or gone,
 // changes nothing but the log, which never tells a token.
 func TestTokensChange(t *testing.T) {
+	t.Parallel()
 	tokens := file(t, "tokens.csv", "secret-1,alice,1\n")
 	r := serve(t, whoami, func(c *apilisten.Config) { c.TokenFile = tokens })
 	says := func(token string, code int) func() error {
@@ -112,6 +113,7 @@ func TestTokenFileRefuses(t *testing.T) {
 // Certificates say who a client is, and its groups; those of other authorities
 // are refused, and without any it takes a token.
 func TestCertificates(t *testing.T) {
+	t.Parallel()
 	server, clients := newAuthority(t, "server"), newAuthority(t, "clients")
 	cert, key := server.pair("server")
 	certFile, keyFile, caFile := file(t, "cert", cert), file(t, "key", key), file(t, "ca", clients.pem)
