@@ -85,7 +85,7 @@ type Port struct {
 	NodePort uint16
 }
 
-// FirstPort, as a TargetPort, is the first port of a pod's containers, or the
+// FirstPort as a TargetPort is the first port of a pod's containers, or the
 // same as Port where they have none: what v1beta1 and v1beta2 mean if a service
 // that has a selector leaves its containerPort out. No port has that name.
 const FirstPort = "*"
