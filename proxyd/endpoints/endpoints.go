@@ -23,7 +23,7 @@
 //
 // # How
 //
-// Select and spread, which decide, are pure. The controller around them runs on
+// What decides, choose and planFor, is pure. The controller around it runs on
 // the one node that leads, follows the registry, and works on the services that
 // a change concerns: an index by labels says which those are, so that a change
 // costs the same however large the registry. All objects of a service are
