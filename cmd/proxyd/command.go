@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"runtime"
 	"time"
@@ -140,16 +139,10 @@ func (o *options) with(cmd *cobra.Command, use func(proxyd.Config) error) error 
 	if err := config.Validate(); err != nil {
 		return usageError{err}
 	}
-	config.Logger = slog.New(logHandler(config.LogFormat, o.errOut))
+	log := &bursts{to: o.errOut}
+	defer log.Flush()
+	config.Logger = newLogger(config.LogFormat, log)
 	return use(config)
-}
-
-// logHandler returns what writes the log, as text or as JSON.
-func logHandler(format string, to io.Writer) slog.Handler {
-	if format == "json" {
-		return slog.NewJSONHandler(to, nil)
-	}
-	return slog.NewTextHandler(to, nil)
 }
 
 func newCleanup(o *options) *cobra.Command {
