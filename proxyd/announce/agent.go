@@ -9,6 +9,8 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 const (
@@ -94,7 +96,7 @@ func (a *agent) run(ctx context.Context) error {
 	case <-a.config.Feed.waiting():
 	}
 	for ready := a.config.Ready; ready != nil && !ready(); {
-		if !sleep(ctx, retry) {
+		if !pause.Sleep(ctx, retry) {
 			return nil
 		}
 	}
@@ -184,9 +186,9 @@ func (a *agent) judge(v verdict) {
 	case v.free:
 		a.cleared[v.addr] = time.Now()
 	case v.asks:
-		a.blocked[v.addr] = time.Now().Add(crossed/2 + jitter(crossed))
+		a.blocked[v.addr] = time.Now().Add(crossed/2 + pause.Below(crossed))
 	default:
-		a.blocked[v.addr] = time.Now().Add(a.leave - jitter(a.leave/4))
+		a.blocked[v.addr] = time.Now().Add(a.leave - pause.Below(a.leave/4))
 		a.metrics.conflicts.Inc()
 		a.logger.Error("another host has an address that svcreg gave to a service: it isn't announced. Take it from the host, or out of the pool",
 			"address", v.addr, "host", v.by)

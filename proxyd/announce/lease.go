@@ -10,6 +10,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 // revokeTimeout bounds the attempt to give the lease back.
@@ -36,16 +38,16 @@ func (l *lease) current() *term {
 
 // run gets leases and keeps them until ctx ends.
 func (l *lease) run(ctx context.Context) error {
-	p := pauses{least: leastPause, most: mostPause}
+	p := pause.Growing{Least: leastPause, Most: mostPause}
 	for ctx.Err() == nil {
 		t, err := l.grant(ctx)
 		if err == nil {
-			p.reset()
+			p.Reset()
 			err = l.keep(ctx, t)
 		}
 		if ctx.Err() == nil {
-			l.logger.Log(ctx, levelOf(p), "this node holds no lease in etcd, and announces nothing", "error", err)
-			p.pause(ctx)
+			l.logger.Log(ctx, levelOf(&p), "this node holds no lease in etcd, and announces nothing", "error", err)
+			p.Sleep(ctx)
 		}
 	}
 	return nil
@@ -78,7 +80,7 @@ func (l *lease) grant(ctx context.Context) (*term, error) {
 // turns out to have survived.
 func (l *lease) keep(ctx context.Context, t *term) error {
 	expired := false
-	for interval := l.ttl / 6; sleep(ctx, interval-jitter(interval/4)); {
+	for interval := l.ttl / 6; pause.Sleep(ctx, interval-pause.Below(interval/4)); {
 		sent := time.Now()
 		calling, cancel := context.WithTimeout(ctx, l.ttl/4)
 		response, err := l.client.KeepAliveOnce(calling, t.id)
@@ -127,4 +129,13 @@ func (l *lease) revoke(ctx context.Context) {
 	if _, err := l.client.Revoke(ctx, t.id); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		l.logger.Warn("the lease couldn't be given back; others take over when it ends", "error", err)
 	}
+}
+
+// levelOf returns how loudly a failure is told: the first of several in a row
+// is a warning.
+func levelOf(p *pause.Growing) slog.Level {
+	if p.Begun() {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 // link is an interface that addresses can be announced on: an Ethernet that is
@@ -187,7 +189,7 @@ func (w *linkWatch) run(ctx context.Context) error {
 		if ctx.Err() == nil {
 			w.logger.Warn("not told of changes to interfaces; looking now and then", "error", err)
 		}
-		sleep(ctx, linkPeriod)
+		pause.Sleep(ctx, linkPeriod)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 const (
@@ -62,7 +64,7 @@ func (s *speaker) announce(addr netip.Addr, links []link, f *fence) error {
 	s.tell(v)
 	s.tasks.Go(func() {
 		for range calls - 1 {
-			if !sleep(ctx, callPause) {
+			if !pause.Sleep(ctx, callPause) {
 				return
 			}
 			s.tell(v)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 const (
@@ -61,17 +62,17 @@ func (v *view) state() *state { return v.latest.Load() }
 
 // run follows until ctx ends. While etcd is away, the last state stays.
 func (v *view) run(ctx context.Context) error {
-	p := pauses{least: leastPause, most: mostPause}
+	p := pause.Growing{Least: leastPause, Most: mostPause}
 	for ctx.Err() == nil {
 		start := time.Now()
 		err := v.follow(ctx)
-		if time.Since(start) > p.most {
-			p.reset()
+		if time.Since(start) > p.Most {
+			p.Reset()
 		}
 		if ctx.Err() == nil {
-			v.logger.Log(ctx, levelOf(p), "not told who announces what; trying again", "error", err)
+			v.logger.Log(ctx, levelOf(&p), "not told who announces what; trying again", "error", err)
 		}
-		p.pause(ctx) // not if ctx has ended
+		p.Sleep(ctx) // not if ctx has ended
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/pause"
 	"github.com/svcreg/svcreg/registry/watch"
 	"github.com/svcreg/svcreg/registry/write"
 )
@@ -85,7 +86,7 @@ func permitted(ctx context.Context, c *Config, writer *write.Writer) error {
 		if !said {
 			c.Logger.Error("no service gets endpoints from this controller: its own do that", "reason", err)
 		}
-		if !sleep(ctx, foreignPause) {
+		if !pause.Sleep(ctx, foreignPause) {
 			return nil
 		}
 	}
@@ -127,7 +128,7 @@ func (n *controller) await(ctx context.Context) bool {
 	case <-timer.C:
 		return ctx.Err() == nil
 	case <-n.inbox.wake:
-		return sleep(ctx, n.Settle)
+		return pause.Sleep(ctx, n.Settle)
 	}
 }
 
@@ -141,18 +142,6 @@ func (n *controller) nextDue() time.Duration {
 		}
 	}
 	return max(first, 0)
-}
-
-// sleep waits, or returns false as soon as ctx ends.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // learn brings the index up to date, and notes which services have to be looked

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 const (
@@ -47,7 +49,7 @@ func (n *candidate) round(ctx context.Context, f func(context.Context) error) (w
 
 // stand tries to take the key. It returns nil if another was quicker.
 func (n *candidate) stand(ctx context.Context) (*term, error) {
-	if !sleep(ctx, jitter(scatter)) {
+	if !pause.Sleep(ctx, pause.Below(scatter)) {
 		return nil, ctx.Err()
 	}
 	calling, cancel := context.WithTimeout(ctx, n.ttl/2)

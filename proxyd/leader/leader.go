@@ -25,6 +25,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/registry/codec"
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 // DefaultTTL is how long after a leader's sudden death another one takes over.
@@ -99,7 +100,7 @@ func Run(ctx context.Context, c Config, f func(context.Context) error) error {
 		}
 		defer c.Registerer.Unregister(n.leads)
 	}
-	p, said := pauses{least: leastPause, most: mostPause}, ""
+	p, said := pause.Growing{Least: leastPause, Most: mostPause}, ""
 	for ctx.Err() == nil {
 		start := time.Now()
 		won, err := n.round(ctx, f)
@@ -110,12 +111,12 @@ func Run(ctx context.Context, c Config, f func(context.Context) error) error {
 			said = text
 			n.logger.Warn("this node doesn't lead, and tries again", "error", err)
 		}
-		if time.Since(start) > p.most {
-			p.reset()
+		if time.Since(start) > p.Most {
+			p.Reset()
 			said = ""
 		}
 		if won || err != nil {
-			p.pause(ctx)
+			p.Sleep(ctx)
 		}
 	}
 	return nil

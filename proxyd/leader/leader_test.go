@@ -12,6 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/svcreg/svcreg/registry/pause"
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
@@ -192,7 +193,7 @@ type slow struct {
 func (s *slow) KeepAliveOnce(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseKeepAliveResponse, error) {
 	if time.Now().Before(s.until) {
 		s.renewed = time.Now()
-		if sleep(ctx, s.delay) {
+		if pause.Sleep(ctx, s.delay) {
 			return &clientv3.LeaseKeepAliveResponse{ID: id, TTL: 12}, nil
 		}
 	}

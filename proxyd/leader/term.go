@@ -9,6 +9,8 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 // Why a term ends before its function returns.
@@ -63,7 +65,7 @@ func (t *term) serve(ctx context.Context, f func(context.Context) error) error {
 
 // keep renews the lease, until it can't be or ctx ends.
 func (t *term) keep(ctx context.Context, expiry *time.Timer, lost context.CancelCauseFunc) {
-	for interval := t.ttl / 6; sleep(ctx, interval-jitter(interval/4)); {
+	for interval := t.ttl / 6; pause.Sleep(ctx, interval-pause.Below(interval/4)); {
 		sent := time.Now()
 		calling, cancel := context.WithTimeout(ctx, t.ttl/2)
 		response, err := t.client.KeepAliveOnce(calling, t.lease)
@@ -82,14 +84,14 @@ func (t *term) keep(ctx context.Context, expiry *time.Timer, lost context.Cancel
 
 // follow watches the key, which others may delete.
 func (t *term) follow(ctx context.Context, lost context.CancelCauseFunc) {
-	p := pauses{least: leastPause, most: mostPause}
+	p := pause.Growing{Least: leastPause, Most: mostPause}
 	for ctx.Err() == nil {
 		err := t.await(ctx, func(kv *mvccpb.KeyValue) bool { return kv == nil || kv.Lease != int64(t.lease) })
 		if err == nil {
 			lost(errTaken)
 			return
 		}
-		p.pause(ctx)
+		p.Sleep(ctx)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 const (
@@ -54,7 +55,7 @@ func (d *disk) offer(cluster uint64, s *registry.Snapshot) {
 
 // run saves what is offered, now and then, and once more when ctx ends.
 func (d *disk) run(ctx context.Context) {
-	pause := saveDelay
+	delay := saveDelay
 	for {
 		select {
 		case <-ctx.Done():
@@ -62,8 +63,8 @@ func (d *disk) run(ctx context.Context) {
 			return
 		case <-d.wake:
 		}
-		if sleep(ctx, pause) {
-			pause = max(saveDelay, saveShare*d.save())
+		if pause.Sleep(ctx, delay) {
+			delay = max(saveDelay, saveShare*d.save())
 		}
 	}
 }

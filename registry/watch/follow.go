@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 // timing is how patient a Watcher is.
@@ -35,7 +36,7 @@ var defaultTiming = timing{
 
 // follow lists and watches, over and over, until ctx ends.
 func (w *Watcher) follow(ctx context.Context) {
-	pause := backoff{least: w.timing.pauseLeast, most: w.timing.pauseMost}
+	pauses := pause.Growing{Least: w.timing.pauseLeast, Most: w.timing.pauseMost}
 	failing, lost := false, false
 	for {
 		err := w.session(ctx)
@@ -45,12 +46,12 @@ func (w *Watcher) follow(ctx context.Context) {
 		}
 		if synced {
 			failing, lost = false, false
-			pause.reset()
+			pauses.Reset()
 		}
 		_, nowLost := errors.AsType[*lostDataError](err)
 		w.logLoss(err, failing && (lost || !nowLost))
 		failing, lost = true, lost || nowLost
-		if !sleep(ctx, pause.next()) {
+		if !pauses.Sleep(ctx) {
 			return
 		}
 	}

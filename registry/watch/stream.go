@@ -9,6 +9,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/svcreg/svcreg/registry/pause"
 )
 
 var (
@@ -87,7 +89,7 @@ func (s *stream) watchRange(ctx context.Context, r keyRange, revision int64) {
 // heartbeat asks for progress notifications: they show that the watches are
 // alive, and where etcd stands.
 func (s *stream) heartbeat(ctx context.Context) {
-	for sleep(ctx, s.timing.heartbeat) {
+	for pause.Sleep(ctx, s.timing.heartbeat) {
 		askCtx, cancel := context.WithTimeout(ctx, s.timing.heartbeat)
 		_ = s.etcd.RequestProgress(askCtx) // no answer is what counts
 		cancel()
