@@ -31,6 +31,7 @@ func (a *API) settings() []Setting {
 		{Name: "api-idle-timeout", Usage: "how long a connection may stay without a request", Value: (*period)(&a.IdleTimeout)},
 		{Name: "api-stall-timeout", Usage: "how long a client may send nothing of a body, or take nothing of an answer", Value: (*period)(&a.StallTimeout)},
 		{Name: "api-max-header", Usage: "how many bytes a request's header may have", Value: (*number)(&a.MaxHeader)},
+		{Name: "api-max-body", Usage: "how many bytes a request's body may have; 0 for any number", Value: (*number)(&a.MaxBody)},
 		{Name: "api-max-connections", Usage: "how many connections one client may have at a time: one address, or one /64 of IPv6", Value: (*number)(&a.MaxConnections)},
 	}
 }

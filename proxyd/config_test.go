@@ -108,6 +108,8 @@ func TestSettings(t *testing.T) {
 		{"api-idle-timeout", "0s", nil, "--api-idle-timeout: 0s: want 1s to 24h0m0s"},
 		{"api-stall-timeout", "0s", nil, "--api-stall-timeout: 0s: want 1s to 24h0m0s"},
 		{"api-max-header", "1", nil, "--api-max-header: 1: want 1024 to 1048576 bytes"},
+		{"api-max-body", "1000000", func(c *Config) { c.API.MaxBody = 1000000 }, ""},
+		{"api-max-body", "-1", nil, "--api-max-body: -1: want 0 to 9223372036854775807 bytes"},
 		{"api-max-connections", "0", nil, "--api-max-connections: 0: want 1 to 1048576 connections"},
 		{"api-max-connections", "many", nil, `"many": want a whole number`},
 		{"controllers", "", func(c *Config) { c.Controllers.Names = nil }, ""},

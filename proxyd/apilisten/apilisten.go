@@ -18,6 +18,7 @@ package apilisten
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -60,6 +61,9 @@ type Config struct {
 	StallTimeout time.Duration
 	// MaxHeader is how large a request's header may be, in bytes.
 	MaxHeader int
+	// MaxBody is how large a request's body may be, in bytes; zero means as
+	// large as it likes.
+	MaxBody int
 	// MaxConnections is how many connections one client may have: one IPv4
 	// address, or one /64 of IPv6.
 	MaxConnections int
@@ -89,7 +93,6 @@ const grace = time.Second
 type Server struct {
 	listener net.Listener
 	http     *http.Server
-	tls      bool
 	serving  sync.RWMutex // read by each handler while it serves
 	kill     context.CancelFunc
 	logger   *slog.Logger
@@ -108,28 +111,29 @@ func Open(ctx context.Context, c Config, to http.Handler) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{tls: c.TLSCert != "", logger: c.Logger}
+	var config *tls.Config
+	if c.TLSCert != "" {
+		if config, err = c.tlsConfig(); err != nil {
+			return nil, err
+		}
+	}
+	s := &Server{logger: c.Logger}
 	life, kill := context.WithCancel(context.WithoutCancel(ctx))
 	s.kill = kill
 	s.http = c.server(s.awaited(front))
 	s.http.BaseContext = func(net.Listener) context.Context { return life }
-	if s.tls {
-		if s.http.TLSConfig, err = c.tlsConfig(); err != nil {
-			kill()
-			return nil, err
-		}
-	}
 	inner, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		kill()
 		return nil, err
 	}
-	s.listener = newListener(inner, &c)
+	s.listener = newListener(inner, &c, config)
 	return s, nil
 }
 
-// server returns the HTTP server. HTTP/2 is spoken over TLS, and without it by
-// clients that begin with it (h2c with prior knowledge).
+// server returns the HTTP server. To it all connections are without TLS, which
+// the listener takes off. HTTP/2 is spoken by clients that begin with it: those
+// that agreed on it by TLS, and others by prior knowledge (h2c).
 func (c *Config) server(h http.Handler) *http.Server {
 	s := &http.Server{
 		Handler:           h,
@@ -137,6 +141,8 @@ func (c *Config) server(h http.Handler) *http.Server {
 		IdleTimeout:       c.IdleTimeout,
 		MaxHeaderBytes:    c.MaxHeader,
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+		ConnContext:       keepConn,
+		ConnState:         freeConn,
 		Protocols:         new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: 250,
@@ -146,7 +152,6 @@ func (c *Config) server(h http.Handler) *http.Server {
 		},
 	}
 	s.Protocols.SetHTTP1(true)
-	s.Protocols.SetHTTP2(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
 	return s
 }
@@ -168,7 +173,7 @@ func (s *Server) awaited(h http.Handler) http.Handler {
 func (s *Server) Run(ctx context.Context) error {
 	defer s.kill()
 	failed := make(chan error, 1)
-	go func() { failed <- s.serve() }()
+	go func() { failed <- s.http.Serve(s.listener) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve on %v: %w", s.listener.Addr(), err)
@@ -187,13 +192,6 @@ func (s *Server) Run(ctx context.Context) error {
 		err = errors.Join(err, ended)
 	}
 	return err
-}
-
-func (s *Server) serve() error {
-	if s.tls {
-		return s.http.ServeTLS(s.listener, "", "")
-	}
-	return s.http.Serve(s.listener)
 }
 
 // Close closes a listener that nothing was served on.

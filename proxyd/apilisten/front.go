@@ -18,6 +18,7 @@ type front struct {
 	origin  *http.CrossOriginProtection
 	hosts   []string // nil: any
 	stall   time.Duration
+	maxBody int64
 	metrics *metrics
 	logger  *slog.Logger
 }
@@ -25,7 +26,7 @@ type front struct {
 func newFront(c *Config, to http.Handler) (*front, error) {
 	f := &front{
 		to: to, who: &authenticator{certificates: c.TLSClientCA != ""}, origin: http.NewCrossOriginProtection(),
-		stall: c.StallTimeout, metrics: newMetrics(c.Registerer), logger: c.Logger,
+		stall: c.StallTimeout, maxBody: int64(c.MaxBody), metrics: newMetrics(c.Registerer), logger: c.Logger,
 	}
 	var err error
 	if c.TokenFile != "" {
@@ -41,6 +42,10 @@ func newFront(c *Config, to http.Handler) (*front, error) {
 
 // ServeHTTP lets a request through to the API, or says why not.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.TLS = tlsOf(r.Context())
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close") // what follows is not looked at; see heads
+	}
 	answer := f.metrics.begin(w)
 	defer f.metrics.end(answer, time.Now())
 	user, refusal := f.judge(r)
@@ -48,6 +53,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refusal.write(answer)
 		f.logger.Debug("refused a request to the API", "client", r.RemoteAddr, "host", r.Host, "method", r.Method, "path", r.URL.EscapedPath(), "why", refusal.message)
 		return
+	}
+	if f.maxBody > 0 {
+		r.Body = http.MaxBytesReader(answer, r.Body, f.maxBody)
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		answer.body = &steadyBody{ReadCloser: r.Body, stall: f.stall, control: http.NewResponseController(w)}
@@ -64,6 +72,9 @@ func (f *front) judge(r *http.Request) (*User, *refusal) {
 	}
 	if err := f.origin.Check(r); err != nil {
 		return nil, forbidden(err.Error())
+	}
+	if f.maxBody > 0 && r.ContentLength > f.maxBody {
+		return nil, tooLarge(f.maxBody)
 	}
 	user := f.who.user(r)
 	if user == nil {

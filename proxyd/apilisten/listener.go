@@ -1,6 +1,7 @@
 package apilisten
 
 import (
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync"
@@ -9,18 +10,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// listener lets a client have only so many connections at a time.
+// slack is how much longer than MaxHeader net/http lets a header be.
+const slack = 8 << 10
+
+// listener lets a client have only so many connections at a time, with TLS or
+// without.
 type listener struct {
 	net.Listener
+	tls     *tls.Config // nil for none
 	most    int
 	stall   time.Duration
+	longest int // line of a header
 	refused prometheus.Counter
 
 	mu    sync.Mutex
 	count map[netip.Prefix]int // by client
 }
 
-func newListener(l net.Listener, c *Config) *listener {
+func newListener(l net.Listener, c *Config, t *tls.Config) *listener {
 	refused := prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "proxyd", Name: "api_connections_refused_total",
 		Help: "Connections that were closed at once, as their client had too many.",
@@ -28,7 +35,10 @@ func newListener(l net.Listener, c *Config) *listener {
 	if c.Registerer != nil {
 		c.Registerer.MustRegister(refused)
 	}
-	return &listener{Listener: l, most: c.MaxConnections, stall: c.StallTimeout, refused: refused, count: map[netip.Prefix]int{}}
+	return &listener{
+		Listener: l, tls: t, most: c.MaxConnections, stall: c.StallTimeout, longest: c.MaxHeader + slack,
+		refused: refused, count: map[netip.Prefix]int{},
+	}
 }
 
 // Accept returns the next connection. One too many is closed at once.
@@ -40,7 +50,11 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		client := clientOf(raw.RemoteAddr())
 		if l.add(client) {
-			return &conn{Conn: raw, stall: l.stall, left: sync.OnceFunc(func() { l.remove(client) })}, nil
+			var c net.Conn = &conn{Conn: raw, stall: l.stall, left: sync.OnceFunc(func() { l.remove(client) })}
+			if l.tls != nil {
+				c = tls.Server(c, l.tls)
+			}
+			return &strict{Conn: c, heads: heads{longest: l.longest}}, nil
 		}
 		l.refused.Inc()
 		_ = raw.Close()
@@ -95,15 +109,6 @@ func (c *conn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.Conn.Write(p)
-}
-
-// CloseWrite says that nothing more will be written, as protocols that a
-// connection is upgraded to may.
-func (c *conn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
 }
 
 // Close implements net.Conn.

@@ -2,6 +2,7 @@ package apilisten
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +19,10 @@ var errUnauthorized = &refusal{http.StatusUnauthorized, metav1.StatusReasonUnaut
 
 func forbidden(message string) *refusal {
 	return &refusal{http.StatusForbidden, metav1.StatusReasonForbidden, message}
+}
+
+func tooLarge(most int64) *refusal {
+	return &refusal{http.StatusRequestEntityTooLarge, metav1.StatusReasonRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", most)}
 }
 
 // write answers with a Status.

@@ -201,6 +201,34 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// A body that is larger than it may be is refused at once where the client says
+// so, and else read no further.
+func TestLargestBody(t *testing.T) {
+	r := serve(t, func(w http.ResponseWriter, q *http.Request) {
+		if _, err := io.ReadAll(q.Body); err != nil {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}, func(c *apilisten.Config) { c.MaxBody = 1000 })
+	for _, tt := range []struct {
+		size    int64
+		chunked bool
+		want    int
+	}{{1000, false, 200}, {1001, false, 413}, {1000, true, 200}, {1001, true, http.StatusTeapot}} {
+		q, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+r.Addr().String(), strings.NewReader(strings.Repeat("x", int(tt.size))))
+		if tt.chunked {
+			q.ContentLength = -1
+		}
+		answer, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != tt.want {
+			t.Errorf("%+v: %d", tt, answer.StatusCode)
+		}
+	}
+}
+
 // metric returns the sum of a metric.
 func (r *running) metric(name string) (sum float64) {
 	r.t.Helper()

@@ -3,6 +3,7 @@ package apilisten
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -40,6 +41,7 @@ func (c *Config) Validate() error {
 		settingError("idle-timeout", between(c.IdleTimeout, time.Second, 24*time.Hour)),
 		settingError("stall-timeout", between(c.StallTimeout, time.Second, 24*time.Hour)),
 		settingError("max-header", within(c.MaxHeader, 1<<10, 1<<20, "bytes")),
+		settingError("max-body", within(c.MaxBody, 0, math.MaxInt, "bytes")),
 		settingError("max-connections", within(c.MaxConnections, 1, 1<<20, "connections")),
 	}
 	if c.TLSClientCA != "" && c.TLSCert == "" {

@@ -196,6 +196,9 @@ func (x *exchange) fail(err error) {
 	if x.status != 0 {
 		return
 	}
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		err = tooLarge(large.Limit)
+	}
 	var status *statusError
 	if !errors.As(err, &status) {
 		err = unavailable("error trying to reach service: %v", err)

@@ -34,6 +34,13 @@ func unavailable(format string, args ...any) error {
 	return &statusError{code: http.StatusServiceUnavailable, reason: "ServiceUnavailable", message: fmt.Sprintf(format, args...)}
 }
 
+func tooLarge(most int64) error {
+	return &statusError{
+		code: http.StatusRequestEntityTooLarge, reason: "RequestEntityTooLarge",
+		message: fmt.Sprintf("the body is larger than %d bytes", most),
+	}
+}
+
 func notFound(to registry.Ref) error {
 	resource := strings.ToLower(to.Kind.String()) + "s"
 	return &statusError{
