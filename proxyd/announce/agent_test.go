@@ -195,14 +195,19 @@ func TestRecord(t *testing.T) {
 	f.serve(address, anywhere, n)
 	f.allocate(address, "lan", "web")
 	f.announced(address, "node1")
-	if _, err := f.etcd.Client().Delete(t.Context(), "/registry/svcreg/announcers/node1"); err != nil {
+	const record = "/registry/svcreg/announcers/node1"
+	if _, err := f.etcd.Client().Delete(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
+	f.eventually("the record is there again", func() bool {
+		got, err := f.etcd.Client().Get(t.Context(), record)
+		return err == nil && len(got.Kvs) == 1
+	})
 	f.announced(address, "node1")
-	f.put("/registry/svcreg/announcers/node1", `{"subnets": ["192.0.2.0/24"]}`)
+	f.put(record, `{"subnets": ["192.0.2.0/24"]}`)
 	f.announced(address, "")
 	f.eventually("told", func() bool { return n.log.has("another node has the name of this one") })
-	if _, err := f.etcd.Client().Delete(t.Context(), "/registry/svcreg/announcers/node1"); err != nil {
+	if _, err := f.etcd.Client().Delete(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 	f.announced(address, "node1")
