@@ -17,6 +17,7 @@ import (
 
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 // checked is a node whose health checks are served at sockets of the test.
@@ -26,7 +27,7 @@ type checked struct {
 	ruleset  *rules.Ruleset
 	snapshot *registry.Snapshot
 	ok       atomic.Bool
-	log      safeBuffer
+	log      registrytest.Log
 	asked    []string // the sockets that were asked for
 	busy     map[string]bool
 	at       map[string]string // where those are in fact

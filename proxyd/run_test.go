@@ -1,7 +1,6 @@
 package proxyd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,31 +23,13 @@ type running struct {
 	ended   chan error
 	healthz string
 	metrics string
-	log     *safeBuffer
-}
-
-// safeBuffer is a buffer for many goroutines.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	log     *registrytest.Log
 }
 
 // start runs a proxyd against an etcd until the test ends.
 func start(t *testing.T, endpoint, snapshot string) *running {
 	t.Helper()
-	r := &running{t: t, config: DefaultConfig(), ended: make(chan error, 1), healthz: freeAddr(t), metrics: freeAddr(t), log: &safeBuffer{}}
+	r := &running{t: t, config: DefaultConfig(), ended: make(chan error, 1), healthz: freeAddr(t), metrics: freeAddr(t), log: &registrytest.Log{}}
 	r.config.Etcd.Endpoints = []string{endpoint}
 	r.config.ProxyMode, r.config.Snapshot = None, snapshot
 	r.config.HealthzListen, r.config.MetricsListen, r.config.API.Listen = r.healthz, r.metrics, ""

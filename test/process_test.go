@@ -1,16 +1,15 @@
 package test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/svcreg/svcreg/registry/registrytest"
 	"github.com/svcreg/svcreg/test/lab"
 )
 
@@ -41,7 +40,7 @@ type daemon struct {
 	tmp   string // where it may keep temporary files
 
 	cmd    *exec.Cmd
-	output syncBuffer
+	output registrytest.Log
 	done   chan struct{} // closed when the process has ended
 }
 
@@ -128,22 +127,4 @@ func want[T comparable](got, want T) error {
 		return fmt.Errorf("got %v, want %v", got, want)
 	}
 	return nil
-}
-
-// syncBuffer is a buffer that a process writes while a test reads it.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -30,13 +30,13 @@ type apiNode struct {
 	t    *testing.T
 	etcd *registrytest.Etcd
 	api  string // where it listens
-	log  *logBuffer
+	log  *registrytest.Log
 	home string // of kubectl
 }
 
 func startAPI(t *testing.T, args ...string) *apiNode {
 	t.Helper()
-	n := &apiNode{t: t, etcd: registrytest.StartEtcd(t), api: freePort(t), log: &logBuffer{}, home: t.TempDir()}
+	n := &apiNode{t: t, etcd: registrytest.StartEtcd(t), api: freePort(t), log: &registrytest.Log{}, home: t.TempDir()}
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s for %s\n", r.Method, r.URL.Path, r.Header.Get("X-Forwarded-Host"))
 	}))

@@ -189,7 +189,7 @@ func (f *fleet) endpoints(servers ...string) {
 func (f *fleet) start(args ...string) (stop func(os.Signal)) {
 	f.t.Helper()
 	cmd := f.node.Command(context.WithoutCancel(f.t.Context()), f.proxyd, args...)
-	var log logBuffer
+	var log registrytest.Log
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		f.t.Fatal(err)
@@ -288,23 +288,4 @@ func (f *fleet) reaches(from *lab.Host, network, address, server string) {
 		}
 		return err
 	})
-}
-
-// logBuffer is a buffer for many goroutines.
-type logBuffer struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.text = append(b.text, p...)
-	return len(p), nil
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return string(b.text)
 }

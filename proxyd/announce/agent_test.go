@@ -150,7 +150,7 @@ func TestEtcdAway(t *testing.T) {
 	f.announced(address, "node1")
 	f.etcd.Stop()
 	f.eventually("silent", func() bool { return len(f.answers(address)) == 0 })
-	f.eventually("told", func() bool { return n.log.has("this node is silent") })
+	f.eventually("told", func() bool { return n.log.Has("this node is silent") })
 	f.etcd.Restart()
 	f.announced(address, "node1")
 }
@@ -177,7 +177,7 @@ func TestDisputed(t *testing.T) {
 	f.serve(address, anywhere, n)
 	f.allocate(address, "lan", "web")
 	f.eventually("the operator is told", func() bool {
-		return n.log.has("another host has an address") && n.log.has(lan(99).mac.String())
+		return n.log.Has("another host has an address") && n.log.Has(lan(99).mac.String())
 	})
 	f.eventually("asked again and again", func() bool { return asked.Load() >= 3 })
 	if holder := f.holder(address); holder != "" {
@@ -206,14 +206,14 @@ func TestRecord(t *testing.T) {
 	f.announced(address, "node1")
 	f.put(record, `{"subnets": ["192.0.2.0/24"]}`)
 	f.announced(address, "")
-	f.eventually("told", func() bool { return n.log.has("another node has the name of this one") })
+	f.eventually("told", func() bool { return n.log.Has("another node has the name of this one") })
 	if _, err := f.etcd.Client().Delete(t.Context(), record); err != nil {
 		t.Fatal(err)
 	}
 	f.announced(address, "node1")
 	// One that can't be read is nobody's.
 	f.put("/registry/svcreg/announcers/node0", `{"subnets": ["192.0.2.0"]}`)
-	f.eventually("told of the broken one", func() bool { return n.log.has("ignoring an announcer") })
+	f.eventually("told of the broken one", func() bool { return n.log.Has("ignoring an announcer") })
 	f.announced(address, "node1")
 }
 

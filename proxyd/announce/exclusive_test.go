@@ -34,7 +34,7 @@ func TestExclusive(t *testing.T) {
 	}
 	names := []string{"node1", "node2", "node3"}
 	for _, name := range names {
-		f.nodes[name] = &fakeNode{name: name, mac: lan(byte(0x10 + len(f.nodes))).mac, feed: &Feed{}, changed: make(chan struct{}, 1), log: &syncLog{}, links: []link{lan(byte(0x10 + len(f.nodes)))}}
+		f.nodes[name] = &fakeNode{name: name, mac: lan(byte(0x10 + len(f.nodes))).mac, feed: &Feed{}, changed: make(chan struct{}, 1), log: &registrytest.Log{}, links: []link{lan(byte(0x10 + len(f.nodes)))}}
 	}
 	full, all := many(t, addrs, "Cluster")
 	for _, name := range names {

@@ -37,29 +37,11 @@ type fakeNode struct {
 	mac     mac
 	feed    *Feed
 	changed chan struct{}
-	log     *syncLog
+	log     *registrytest.Log
 	stop    func() // ends it, and waits
 
 	mu    sync.Mutex
 	links []link
-}
-
-// syncLog is what a node logs.
-type syncLog struct {
-	mu sync.Mutex
-	strings.Builder
-}
-
-func (l *syncLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Builder.Write(p)
-}
-
-func (l *syncLog) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.String(), text)
 }
 
 func newFleet(t *testing.T) *fleet {
@@ -73,7 +55,7 @@ func (f *fleet) node(name string) *fakeNode {
 	n := f.nodes[name]
 	if n == nil {
 		i := byte(0x10 + len(f.nodes))
-		n = &fakeNode{name: name, mac: lan(i).mac, feed: &Feed{}, changed: make(chan struct{}, 1), log: &syncLog{}, links: []link{lan(i)}}
+		n = &fakeNode{name: name, mac: lan(i).mac, feed: &Feed{}, changed: make(chan struct{}, 1), log: &registrytest.Log{}, links: []link{lan(i)}}
 		f.nodes[name] = n
 	}
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{f.etcd.Endpoint()}, Logger: zap.NewNop()})

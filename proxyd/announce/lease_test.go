@@ -17,14 +17,14 @@ import (
 // keptLease is a lease that is kept until the test ends.
 type keptLease struct {
 	*lease
-	log  *syncLog
+	log  *registrytest.Log
 	lost atomic.Int32
 	stop func()
 }
 
 func keepLease(t *testing.T, client *clientv3.Client) *keptLease {
 	t.Helper()
-	k := &keptLease{log: &syncLog{}}
+	k := &keptLease{log: &registrytest.Log{}}
 	k.lease = &lease{
 		client: client, ttl: DefaultTTL, logger: slog.New(slog.NewTextHandler(k.log, nil)),
 		wake: make(chan struct{}, 1), lost: func() { k.lost.Add(1) },
@@ -89,7 +89,7 @@ func TestLeaseFence(t *testing.T) {
 	eventually(t, "a lease", func() bool { return k.current() != nil })
 	etcd.Stop()
 	eventually(t, "the fence is closed", func() bool { return k.current() == nil })
-	eventually(t, "told", func() bool { return k.lost.Load() == 1 && k.log.has("this node is silent") })
+	eventually(t, "told", func() bool { return k.lost.Load() == 1 && k.log.Has("this node is silent") })
 	etcd.Restart()
 	eventually(t, "a lease again", func() bool { return k.current() != nil })
 }
@@ -99,7 +99,7 @@ func TestLeaseLonger(t *testing.T) {
 	etcd := registrytest.StartEtcd(t, func(c *embed.Config) { c.TickMs, c.ElectionMs = 200, 2000 })
 	k := keepLease(t, etcd.Client())
 	eventually(t, "a lease", func() bool { return k.current() != nil })
-	if !k.log.has("asked=2s granted=3s") {
+	if !k.log.Has("asked=2s granted=3s") {
 		t.Errorf("said: %s", k.log)
 	}
 }

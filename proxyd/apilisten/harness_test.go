@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/svcreg/svcreg/proxyd/apilisten"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 const patient = 20 * time.Second
@@ -33,7 +34,7 @@ const patient = 20 * time.Second
 type running struct {
 	*apilisten.Server
 	t       *testing.T
-	log     *safeBuffer
+	log     *registrytest.Log
 	metrics *prometheus.Registry
 	stop    func()
 }
@@ -41,7 +42,7 @@ type running struct {
 // serve runs a Server on a free port of loopback.
 func serve(t *testing.T, h http.HandlerFunc, configure func(*apilisten.Config)) *running {
 	t.Helper()
-	r := &running{t: t, log: &safeBuffer{}, metrics: prometheus.NewRegistry()}
+	r := &running{t: t, log: &registrytest.Log{}, metrics: prometheus.NewRegistry()}
 	c := apilisten.DefaultConfig()
 	c.Listen, c.Registerer, c.Logger = "127.0.0.1:0", r.metrics, slog.New(slog.NewTextHandler(r.log, nil))
 	if configure != nil {
@@ -79,24 +80,6 @@ func (r *running) dial() net.Conn {
 	r.t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(patient))
 	return c
-}
-
-// safeBuffer is a buffer for many goroutines.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // file writes a file into a folder of the test's own.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/svcreg/svcreg/proxyd/apilisten"
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 const rules = `
@@ -126,7 +127,7 @@ func TestRulesRefuse(t *testing.T) {
 
 // The log of writes names who asked; reads aren't in it.
 func TestAuditWrites(t *testing.T) {
-	var log safeBuffer
+	var log registrytest.Log
 	audit := apilisten.Audit(slog.New(slog.NewJSONHandler(&log, nil)))
 	h := apilisten.AuditWrites(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusConflict) }), audit)
 	tokens := file(t, "tokens.csv", "t-alice,alice,1\n")

@@ -46,7 +46,7 @@ func through(t *testing.T, backend http.HandlerFunc, configure func(*apilisten.C
 ---
 {"kind": "Endpoints", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "ns"}, "subsets": [{"addresses": [{"ip": "%s"}], "ports": [{"port": %s}]}]}
 `, host, port))
-	log := &safeBuffer{}
+	log := &registrytest.Log{}
 	proxy := apiproxy.New(apiproxy.Config{
 		Source: source{snapshot}, AllowAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Audit: apilisten.Audit(slog.New(slog.NewTextHandler(log, nil))),

@@ -1,7 +1,6 @@
 package endpoints
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,25 +30,7 @@ type fleet struct {
 	etcd   *registrytest.Etcd
 	client *clientv3.Client
 	layout codec.Layout
-	log    *logbook
-}
-
-// logbook is what all controllers said.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	log    *registrytest.Log
 }
 
 func newFleet(t *testing.T) *fleet {
@@ -59,7 +40,7 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	etcd := registrytest.StartEtcd(t)
-	return &fleet{t: t, etcd: etcd, client: etcd.Client(), layout: layout, log: &logbook{}}
+	return &fleet{t: t, etcd: etcd, client: etcd.Client(), layout: layout, log: &registrytest.Log{}}
 }
 
 func (f *fleet) init() *fleet {

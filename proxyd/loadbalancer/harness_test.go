@@ -1,7 +1,6 @@
 package loadbalancer
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -28,25 +27,7 @@ type site struct {
 	client *clientv3.Client
 	layout codec.Layout
 	writer *write.Writer
-	log    *buffer
-}
-
-// buffer is a log that several goroutines write.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	log    *registrytest.Log
 }
 
 func newSite(t *testing.T) *site {
@@ -56,7 +37,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	etcd := registrytest.StartEtcd(t)
-	s := &site{T: t, etcd: etcd, client: etcd.Client(), layout: layout, log: &buffer{}}
+	s := &site{T: t, etcd: etcd, client: etcd.Client(), layout: layout, log: &registrytest.Log{}}
 	s.writer = write.New(s.client, layout, write.Options{})
 	return s
 }

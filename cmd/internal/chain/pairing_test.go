@@ -1,7 +1,6 @@
 package chain
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	golog "log"
@@ -9,12 +8,13 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 // Each plugin that people put beside svcreg does its work on its answers, in a
@@ -267,34 +267,16 @@ func TestPairingView(t *testing.T) {
 	}
 }
 
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.Write(p)
-}
-
-func (l *lines) contain(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.all.String(), text)
-}
-
 // log writes what a query names, which it has from metadata.
 func TestPairingLog(t *testing.T) {
 	etcd := startRegistry(t)
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
-	var out lines
+	var out registrytest.Log
 	golog.SetOutput(&out)
 	defer golog.SetOutput(os.Stderr)
 	s := start(t, corefile(etcd.Endpoint(), "", "metadata", `log . "asked for {/svcreg/kind} {/svcreg/service} in {/svcreg/namespace}: {rcode}"`))
 	s.want(mySvc, dns.TypeA, "10.0.0.11")
-	eventually(t, "the line", func() bool { return out.contain("asked for svc my-service in my-ns: NOERROR") })
+	eventually(t, "the line", func() bool { return out.Has("asked for svc my-service in my-ns: NOERROR") })
 }
 
 // The reload plugin, which can't see that a Corefile came from a test, stands
