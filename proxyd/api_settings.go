@@ -55,13 +55,7 @@ func apiError(err error) error {
 }
 
 func apiErrors(err error) []error {
-	if err == nil {
-		return nil
-	}
-	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		all = joined.Unwrap()
-	}
+	all := each(err)
 	for i, err := range all {
 		wrong, ok := errors.AsType[*apilisten.SettingError](err)
 		if !ok {

@@ -68,13 +68,7 @@ func (c *Config) Validate() error {
 // etcdErrors names the setting of each error about etcd, all of which begin
 // with the name of a field.
 func etcdErrors(err error) []error {
-	if err == nil {
-		return nil
-	}
-	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		all = joined.Unwrap()
-	}
+	all := each(err)
 	for i, err := range all {
 		field := err.Error()[:max(0, strings.IndexAny(err.Error(), ":[ "))]
 		if field == "username" || field == "password" {
@@ -83,6 +77,17 @@ func etcdErrors(err error) []error {
 		all[i] = settingError("etcd-"+field, err)
 	}
 	return all
+}
+
+// each returns the errors that were joined to one; of another one that alone.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 func checkMode(m Mode) error {
