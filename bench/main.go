@@ -27,9 +27,5 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := program.Write(o.out, "dns", results, report.Markdown(results), report.Chart(results)); err != nil {
-		return err
-	}
-	_, err = io.WriteString(out, report.Markdown(results))
-	return err
+	return program.Publish(out, o.out, "dns", results, report.Markdown(results), report.Chart(results))
 }

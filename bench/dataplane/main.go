@@ -31,6 +31,5 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		return err
 	}
 	// What was found until something went wrong is worth having, too.
-	_, writeErr := io.WriteString(out, report.Markdown(results))
-	return errors.Join(err, writeErr, program.Write(o.out, "dataplane", results, report.Markdown(results), report.Chart(results)))
+	return errors.Join(err, program.Publish(out, o.out, "dataplane", results, report.Markdown(results), report.Chart(results)))
 }

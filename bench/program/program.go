@@ -47,21 +47,22 @@ func Results[R any](ctx context.Context, file string, progress io.Writer, measur
 	return r, err
 }
 
-// Write writes results to a directory as name.json, with their tables as
-// name.md and their chart as name.svg.
-func Write(dir, name string, results any, markdown, chart string) error {
+// Publish prints the tables of results, and writes these to a directory as
+// name.json, the tables as name.md and the chart as name.svg.
+func Publish(out io.Writer, dir, name string, results any, markdown, chart string) error {
+	_, printed := io.WriteString(out, markdown)
 	raw, err := json.MarshalIndent(results, "", " ")
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}
-	err = os.MkdirAll(dir, 0o750)
+	err = errors.Join(printed, os.MkdirAll(dir, 0o750))
 	for ending, content := range map[string][]byte{".json": raw, ".md": []byte(markdown), ".svg": []byte(chart)} {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name+ending), content, 0o644)) //nolint:gosec // for all to read
 	}
 	return err
 }
 
-// Read reads the results that Write wrote.
+// Read reads the results that Publish wrote.
 func Read[R any](file string) (r R, err error) {
 	raw, err := os.ReadFile(file) //nolint:gosec // the user's own
 	if err != nil {
