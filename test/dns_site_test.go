@@ -131,14 +131,37 @@ func (s *site) write(member int, prefix string, objects ...string) {
 }
 
 // do does some operations in one transaction through one member, which may
-// have no leader yet.
+// have no leader yet. A try that seems to fail may be carried out much later,
+// when a cable is back; so each counts the turns, and does nothing when its
+// own is over.
 func (s *site) do(member int, ops ...clientv3.Op) {
 	s.t.Helper()
-	eventually(s.t, recovery, "etcd takes a change", func() error {
+	client := s.members[member].Connect()
+	var turn int64
+	s.try("etcd says whose turn it is", func(ctx context.Context) error {
+		r, err := client.Get(ctx, turnKey)
+		if err == nil && r.Count > 0 {
+			turn = r.Kvs[0].Version
+		}
+		return err
+	})
+	ops = append(ops, clientv3.OpPut(turnKey, ""))
+	s.try("etcd takes a change", func(ctx context.Context) error {
+		_, err := client.Txn(ctx).If(clientv3.Compare(clientv3.Version(turnKey), "=", turn)).Then(ops...).Commit()
+		return err
+	})
+}
+
+// turnKey is put with each change, outside of every registry.
+const turnKey = "/turn"
+
+// try asks etcd for something until it succeeds.
+func (s *site) try(what string, ask func(context.Context) error) {
+	s.t.Helper()
+	eventually(s.t, recovery, what, func() error {
 		ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Second)
 		defer cancel()
-		_, err := s.members[member].Connect().Txn(ctx).Then(ops...).Commit()
-		return err
+		return ask(ctx)
 	})
 }
 
