@@ -3,6 +3,7 @@ package proxyd
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -75,7 +76,7 @@ func (p *parts) tasks(controller string) ([]task, error) {
 	case "endpoints":
 		c := p.Controllers.Endpoints
 		c.Client, c.Layout, c.Node, c.Logger, c.Registerer = p.client, p.layout, p.node, logger, registerer
-		c.TTL = p.Controllers.LeaderTTL
+		c.TTL, c.Unchecked = p.Controllers.LeaderTTL, !slices.Contains(p.Controllers.Names, "external")
 		return []task{func(ctx context.Context) error { return podendpoints.Run(ctx, c) }}, c.Validate()
 	}
 	return p.balancing()

@@ -7,6 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/svcreg/svcreg/proxyd/external"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
 	"github.com/svcreg/svcreg/registry/write"
@@ -22,10 +23,11 @@ const (
 
 // result is how the work on a service went.
 type result struct {
-	receipt  // of what was written; its revision is zero for nothing
-	refused  []refusal
-	handMade bool // the Endpoints object is somebody's own
-	err      error
+	receipt   // of what was written; its revision is zero for nothing
+	refused   []refusal
+	handMade  bool // the Endpoints object is somebody's own
+	unchecked bool // the endpoints should be checked, and nobody does
+	err       error
 }
 
 // sync brings the registry in step with what is wanted of a service.
@@ -34,6 +36,11 @@ func (n *controller) sync(ctx context.Context, k registry.Key, since time.Time) 
 	var groups []group
 	if selected(service) {
 		groups, r.refused = choose(service, n.podsOf(service), func(node string) string { return zoneIn(n.snapshot, node) })
+		if external.Wanted(service.Annotations) {
+			r.verdict = n.verdict(k)
+			r.unchecked = r.verdict == "" && n.Unchecked
+			withhold(service, groups, external.ParseFailing(r.verdict))
+		}
 	}
 	have := n.standing(k)
 	r.handMade = selected(service) && have.mirror != nil && !mirrored(have.mirror)

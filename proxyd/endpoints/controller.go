@@ -39,11 +39,12 @@ type controller struct {
 	said     map[any]bool // what the log has already
 }
 
-// receipt says when a service's objects were written last, and how many of its
-// own the controller has left it with.
+// receipt says when a service's objects were written last, how many of its own
+// the controller has left it with, and what the checks had said then.
 type receipt struct {
 	revision int64
 	objects  int
+	verdict  string
 }
 
 // task is a service of which the endpoints are to be looked at.
@@ -205,7 +206,7 @@ func (n *controller) learnService(before *registry.Snapshot, k registry.Key, sin
 }
 
 // asWritten reports whether a service's objects are those that the controller
-// itself wrote last, and nothing else happened to them.
+// itself wrote last, nothing else happened to them, and the checks say the same.
 func (n *controller) asWritten(k registry.Key) bool {
 	r, ok := n.written[k]
 	if !ok || r.revision > n.snapshot.Revision() {
@@ -213,7 +214,7 @@ func (n *controller) asWritten(k registry.Key) bool {
 	}
 	objects := n.standing(k).own()
 	changed := func(e *registry.Endpoints) bool { return e.ModRevision > r.revision }
-	return len(objects) == r.objects && !slices.ContainsFunc(objects, changed)
+	return len(objects) == r.objects && n.verdict(k) == r.verdict && !slices.ContainsFunc(objects, changed)
 }
 
 // learnNode takes note of a node that came, went or moved to another zone.
@@ -323,8 +324,18 @@ func (n *controller) report(k registry.Key, r result) {
 			n.Logger.Warn("a pod's address is one that no service may lead to", "pod", refusal.pod, "address", refusal.addr)
 		}
 	}
-	if r.handMade && !n.said[k] {
-		n.said[k] = true
-		n.Logger.Warn("a service with a selector has an Endpoints object that somebody wrote: it stays, and counts for nothing beside the slices", "service", k)
+	warn := func(which bool, text string) {
+		if id := (warning{k, text}); which && !n.said[id] {
+			n.said[id] = true
+			n.Logger.Warn(text, "service", k)
+		}
 	}
+	warn(r.handMade, "a service with a selector has an Endpoints object that somebody wrote: it stays, and counts for nothing beside the slices")
+	warn(r.unchecked, "a service wants its endpoints checked: that takes the controller external, which is off here")
+}
+
+// warning is what the log has of a service.
+type warning struct {
+	service registry.Key
+	text    string
 }

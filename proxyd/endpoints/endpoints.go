@@ -21,6 +21,12 @@
 // "endpoints.svcreg.io". What has neither belongs to others. What has it goes
 // when its service goes, or has no selector any more.
 //
+// Where a service's annotations have its endpoints checked, package external
+// does that, and tells which ones fail in an annotation of a slice of its own,
+// which is empty otherwise. Those stay in the slices and are not ready, though
+// they are serving if their pods say so: that is how external knows who would be
+// ready but for its checks.
+//
 // # How
 //
 // What decides, choose and planFor, is pure. The controller around it runs on
@@ -41,6 +47,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/svcreg/svcreg/proxyd/external"
 	"github.com/svcreg/svcreg/proxyd/leader"
 	"github.com/svcreg/svcreg/registry/codec"
 )
@@ -49,7 +56,7 @@ const (
 	// Name is what --controllers calls this controller.
 	Name = "endpoints"
 	// Manager is who the objects that it writes belong to.
-	Manager = "endpoints.svcreg.io"
+	Manager = external.SelectedBy
 )
 
 const (
@@ -84,6 +91,9 @@ type Config struct {
 	// SlicesOnly leaves out the Endpoints objects, for registries in which
 	// nobody reads them.
 	SlicesOnly bool
+	// Unchecked says that the controller external, which checks endpoints, is
+	// off here. Where it is everywhere, services that want checks get none.
+	Unchecked bool
 	// Settle is how long changes are collected; zero means DefaultSettle.
 	Settle time.Duration
 }

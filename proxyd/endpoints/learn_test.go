@@ -87,7 +87,7 @@ func TestLearn(t *testing.T) {
 				t.Fatalf("%d services at the start", len(n.tasks))
 			}
 			clear(n.tasks)
-			n.written = map[registry.Key]receipt{{Namespace: "a", Name: "web"}: {40, 1}}
+			n.written = map[registry.Key]receipt{{Namespace: "a", Name: "web"}: {40, 1, ""}}
 			box.put(n.snapshot.Apply(51, tt.change))
 			n.learn(box.take())
 			var got []string

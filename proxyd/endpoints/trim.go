@@ -1,6 +1,9 @@
 package endpoints
 
-import "github.com/svcreg/svcreg/registry"
+import (
+	"github.com/svcreg/svcreg/proxyd/external"
+	"github.com/svcreg/svcreg/registry"
+)
 
 // kinds are what the controller follows.
 var kinds = []registry.Kind{
@@ -8,17 +11,25 @@ var kinds = []registry.Kind{
 }
 
 // trim takes out of an object what the controller has no use for: of what
-// belongs to others everything but that it is there.
+// belongs to others everything but that it is there, and what the controller
+// external says of checks.
 func trim(o registry.Object) {
 	if e, ok := o.(*registry.Endpoints); ok && own(e) {
 		return
 	}
 	meta := o.Metadata()
+	annotations := meta.Annotations
 	meta.UID, meta.APIVersion, meta.Annotations = "", "", nil
 	switch o := o.(type) {
 	case *registry.Service:
+		if external.Wanted(annotations) {
+			meta.Annotations = map[string]string{external.CheckAnnotation: annotations[external.CheckAnnotation]}
+		}
 		o.SourceRanges, o.ExternalName, o.TrafficDistribution = nil, "", ""
 	case *registry.Endpoints:
+		if text, ok := annotations[external.FailingAnnotation]; ok {
+			meta.Annotations = map[string]string{external.FailingAnnotation: text}
+		}
 		meta.Labels, o.Subsets = nil, nil
 	case *registry.Node:
 		meta.Labels, o.IPs = nil, nil

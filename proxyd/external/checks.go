@@ -49,6 +49,7 @@ func (c *controller) check(ctx context.Context, s *service, x *expansion) {
 		if s.checks[t] == nil {
 			if before == nil {
 				before = s.source.memory()
+				before.recall(s.source, len(s.checks) == 0)
 			}
 			c.begin(ctx, s, t, before)
 		}

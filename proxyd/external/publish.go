@@ -33,6 +33,7 @@ type group struct {
 type outside struct {
 	registry.Endpoint
 	host string // the name that it was given by, if it was
+	out  bool   // it would be ready, but fails its checks
 }
 
 // expansion is a service's endpoints with all names resolved, each address once
@@ -68,6 +69,9 @@ func expand(src *source, resolve func(host string) ([]netip.Addr, string), refus
 // has no name, which people's own Endpoints may have, each port that serves one
 // of the service's gets a subset of its own.
 func (src *source) valid() []registry.Subset {
+	if src.selected {
+		return src.subsets
+	}
 	var all []registry.Subset
 	for _, s := range src.subsets {
 		if len(s.Ports) < 2 || !slices.ContainsFunc(s.Ports, func(p registry.EndpointPort) bool { return p.Name == "" }) {

@@ -120,7 +120,12 @@ func (c *controller) desired(ctx context.Context, s *service) []*registry.Endpoi
 			names[host] = n.all()
 		}
 	}
-	return slicesOf(s.key, x.groups, shorten(remarks, mostRemarks), names)
+	if remarks = shorten(remarks, mostRemarks); !src.selected {
+		return slicesOf(s.key, x.groups, remarks, names)
+	}
+	told := slicesOf(s.key, nil, remarks, nil)
+	told[0].Annotations[FailingAnnotation] = x.verdict()
+	return told
 }
 
 // judge takes out of service those that fail their checks, unless too many do.
@@ -154,7 +159,7 @@ func (c *controller) judge(s *service, x *expansion) []string {
 		return append([]string{fmt.Sprintf("panic: %d of %d endpoints pass their checks; all stay in service", passing, all)}, remarks...)
 	}
 	for _, e := range out {
-		e.Ready, e.Serving = false, false
+		e.Ready, e.Serving, e.out = false, false, true
 	}
 	return remarks
 }

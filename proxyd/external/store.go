@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
@@ -36,7 +37,11 @@ type source struct {
 	// others made slices those of their endpoints that are given by name.
 	subsets []registry.Subset
 	sliced  bool // others made slices
-	own     map[string]*registry.Endpoints
+	// pods are the endpoints of the slices that package endpoints made, nil if
+	// there are none: ready where they would be if they passed their checks.
+	pods     []registry.Subset
+	selected bool // subsets are pods
+	own      map[string]*registry.Endpoints
 }
 
 // read reads a service, of which it is known which slices it may have.
@@ -71,6 +76,10 @@ func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) 
 		}
 		return src, nil
 	}
+	if src.pods != nil {
+		src.selected, src.subsets = true, src.pods
+		return src, nil
+	}
 	endpoints, err := get[*registry.Endpoints](ctx, s, registry.Ref{Kind: registry.KindEndpoints, Key: k})
 	if err == nil && endpoints != nil {
 		src.subsets = endpoints.Subsets
@@ -100,6 +109,9 @@ func (src *source) readSlice(ctx context.Context, s *store, ref registry.Ref) er
 		return err
 	case own(slice):
 		src.own[slice.Name] = slice
+		return nil
+	case slice.Labels[discoveryv1.LabelManagedBy] == SelectedBy:
+		src.selects(slice)
 		return nil
 	}
 	src.sliced = true

@@ -15,7 +15,7 @@ func trim(o registry.Object) {
 	meta.UID, meta.APIVersion, meta.Labels, meta.Annotations = "", "", nil, nil
 	switch o := o.(type) {
 	case *registry.Service:
-		if method := annotations[CheckAnnotation]; method != "" && method != "none" {
+		if Wanted(annotations) {
 			meta.Annotations = map[string]string{CheckAnnotation: ""}
 		}
 		ports := o.Ports
