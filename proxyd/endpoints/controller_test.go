@@ -31,6 +31,8 @@ type fleet struct {
 	client *clientv3.Client
 	layout codec.Layout
 	log    *registrytest.Log
+
+	unchecked bool
 }
 
 func newFleet(t *testing.T) *fleet {
@@ -59,7 +61,7 @@ func (f *fleet) run(node string) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() {
 		err := Run(ctx, Config{
-			Client: f.client, Layout: f.layout, Node: node, SliceSize: 2, TTL: 2 * time.Second, Registerer: prometheus.NewRegistry(),
+			Client: f.client, Layout: f.layout, Node: node, SliceSize: 2, TTL: 2 * time.Second, Registerer: prometheus.NewRegistry(), Unchecked: f.unchecked,
 			Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 		})
 		if err != nil {
