@@ -148,7 +148,6 @@ func (c *Config) server(h http.Handler) *http.Server {
 			MaxConcurrentStreams: 250,
 			SendPingTimeout:      c.StallTimeout,
 			PingTimeout:          15 * time.Second,
-			WriteByteTimeout:     c.StallTimeout,
 		},
 	}
 	s.Protocols.SetHTTP1(true)

@@ -48,6 +48,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := f.metrics.begin(w)
 	defer f.metrics.end(answer, time.Now())
+	if r.ProtoMajor > 1 {
+		answer.stall = f.stall
+		defer answer.done()
+	}
 	user, refusal := f.judge(r)
 	if refusal != nil {
 		refusal.write(answer)

@@ -93,26 +93,3 @@ func (l *listener) remove(client netip.Prefix) {
 		delete(l.count, client)
 	}
 }
-
-// conn is a client's connection. It offers no ReadFrom, which would get around
-// Write.
-type conn struct {
-	net.Conn
-	stall time.Duration
-	left  func() // the client has one less
-}
-
-// Write gives up where the client takes nothing for too long. The connection
-// is of no more use then.
-func (c *conn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(p)
-}
-
-// Close implements net.Conn.
-func (c *conn) Close() error {
-	c.left()
-	return c.Conn.Close()
-}

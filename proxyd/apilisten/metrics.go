@@ -1,8 +1,6 @@
 package apilisten
 
 import (
-	"bufio"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -36,7 +34,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-// begin counts a request, and returns the writer that notes its status.
+// begin counts a request, and returns the writer of its answer.
 func (m *metrics) begin(w http.ResponseWriter) *answer {
 	m.inFlight.Inc()
 	return &answer{ResponseWriter: w}
@@ -47,42 +45,4 @@ func (m *metrics) end(a *answer, start time.Time) {
 	m.inFlight.Dec()
 	m.took.Observe(time.Since(start).Seconds())
 	m.requests.WithLabelValues(strconv.Itoa(a.code)).Inc()
-}
-
-// answer notes the status of an answer; 0 stands for none.
-type answer struct {
-	http.ResponseWriter
-	code int
-	body *steadyBody // of the request; nil if it has none
-}
-
-// Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
-
-// WriteHeader implements http.ResponseWriter.
-func (a *answer) WriteHeader(code int) {
-	if code >= 200 || code == http.StatusSwitchingProtocols {
-		a.code = code
-		a.body.answered()
-	}
-	a.ResponseWriter.WriteHeader(code)
-}
-
-// Write implements http.ResponseWriter.
-func (a *answer) Write(p []byte) (int, error) {
-	if a.code == 0 {
-		a.code = http.StatusOK
-		a.body.answered()
-	}
-	return a.ResponseWriter.Write(p)
-}
-
-// Hijack implements http.Hijacker: whoever takes the connection over switches
-// its protocol.
-func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(a.ResponseWriter).Hijack()
-	if err == nil && a.code == 0 {
-		a.code = http.StatusSwitchingProtocols
-	}
-	return conn, rw, err
 }
