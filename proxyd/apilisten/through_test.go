@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,26 +68,52 @@ func through(t *testing.T, backend http.HandlerFunc, configure func(*apilisten.C
 // over TLS too; and end with the server.
 func TestUpgradeThrough(t *testing.T) {
 	t.Parallel()
-	backend := func(w http.ResponseWriter, q *http.Request) {
-		conn, rw, err := http.NewResponseController(w).Hijack()
+	ca := newAuthority(t, "server")
+	cert, key := ca.pair("server")
+	certFile, keyFile := file(t, "cert", cert), file(t, "key", key)
+	for _, scheme := range []string{"ws", "wss"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			r := through(t, parrot, func(c *apilisten.Config) {
+				c.StallTimeout, c.IdleTimeout = time.Second, time.Second
+				if scheme == "wss" {
+					c.TLSCert, c.TLSKey = certFile, keyFile
+				}
+			})
+			c := r.dial()
+			if scheme == "wss" {
+				config := client(t, ca).Transport.(*http.Transport).TLSClientConfig
+				config.ServerName = "127.0.0.1"
+				c = tls.Client(c, config)
+			}
+			converse(t, r, c)
+		})
+	}
+}
+
+// parrot repeats what it is told, line by line.
+func parrot(w http.ResponseWriter, q *http.Request) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	_ = rw.Flush()
+	for {
+		line, err := rw.ReadString('\n')
 		if err != nil {
-			t.Error(err)
 			return
 		}
-		defer conn.Close()
-		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		fmt.Fprintf(rw, "%s says %s", q.Header.Get("Authorization"), line)
 		_ = rw.Flush()
-		for {
-			line, err := rw.ReadString('\n')
-			if err != nil {
-				return
-			}
-			fmt.Fprintf(rw, "%s says %s", q.Header.Get("Authorization"), line)
-			_ = rw.Flush()
-		}
 	}
-	r := through(t, backend, func(c *apilisten.Config) { c.StallTimeout, c.IdleTimeout = time.Second, time.Second })
-	c := r.dial()
+}
+
+// converse upgrades a connection, and talks with the parrot until the server
+// stops.
+func converse(t *testing.T, r *running, c net.Conn) {
+	t.Helper()
 	_, _ = io.WriteString(c, "GET "+proxied+"/chat HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	from := bufio.NewReader(c)
 	for {
@@ -113,6 +141,40 @@ func TestUpgradeThrough(t *testing.T) {
 	}
 	if got := r.metric("proxyd_api_requests_total"); got != 1 {
 		t.Errorf("%v requests counted", got)
+	}
+}
+
+// A body that turns out to be larger than it may be is answered so, though an
+// endpoint has seen some of it; and it never sees its end.
+func TestLargestBodyThrough(t *testing.T) {
+	var whole atomic.Int32
+	r := through(t, func(_ http.ResponseWriter, q *http.Request) {
+		if _, err := io.ReadAll(q.Body); err == nil {
+			whole.Add(1)
+		}
+	}, func(c *apilisten.Config) { c.MaxBody = 1000 })
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		for size, want := range map[int]int{1000: 200, 1001: 413, 1 << 20: 413} {
+			transport := &http.Transport{Protocols: new(http.Protocols)}
+			transport.Protocols.SetHTTP1(proto == "HTTP/1.1")
+			transport.Protocols.SetUnencryptedHTTP2(proto == "HTTP/2.0")
+			body := io.MultiReader(strings.NewReader(strings.Repeat("x", size))) // of a length that nobody tells
+			q, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+r.Addr().String()+proxied+"/up", body)
+			q.Header.Set("Authorization", "Bearer secret")
+			answer, err := transport.RoundTrip(q)
+			if err != nil {
+				t.Fatal(proto, size, err)
+			}
+			text, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			transport.CloseIdleConnections()
+			if answer.StatusCode != want || want == 413 && !strings.Contains(string(text), `"message":"the body is larger than 1000 bytes","reason":"RequestEntityTooLarge"`) {
+				t.Errorf("%s, %d bytes: %s %s", answer.Proto, size, answer.Status, text)
+			}
+		}
+	}
+	if n := whole.Load(); n != 2 {
+		t.Errorf("%d bodies are whole for the endpoint, want 2", n)
 	}
 }
 
