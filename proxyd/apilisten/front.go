@@ -74,7 +74,7 @@ func (f *front) judge(r *http.Request) (*User, *refusal) {
 	if f.hosts != nil && !f.known(r.Host) {
 		return nil, forbidden("this API knows no host " + r.Host + ": call it by an address, as localhost, or by a name in --api-hosts")
 	}
-	if err := f.origin.Check(r); err != nil {
+	if err := f.origin.Check(asked(r)); err != nil {
 		return nil, forbidden(err.Error())
 	}
 	if f.maxBody > 0 && r.ContentLength > f.maxBody {
@@ -85,6 +85,18 @@ func (f *front) judge(r *http.Request) (*User, *refusal) {
 		return nil, errUnauthorized
 	}
 	return user, nil
+}
+
+// asked returns a request as what it comes to. Browsers keep no web page from
+// talking on a connection that is upgraded, whatever its origin: what begins as
+// reading is more than that.
+func asked(r *http.Request) *http.Request {
+	if r.Header.Get("Upgrade") == "" {
+		return r
+	}
+	talk := *r
+	talk.Method = http.MethodPost
+	return &talk
 }
 
 // known reports whether a client may call the API by a name, which any web

@@ -302,6 +302,8 @@ func TestWebPages(t *testing.T) {
 		"any name, a token":       {guarded, "GET", http.Header{"Host": {"evil.example.org"}, "Authorization": {"Bearer secret"}}, 200},
 		"another origin":          {open, "POST", http.Header{"Origin": {"http://evil.example.org"}}, 403},
 		"another origin, reading": {open, "GET", http.Header{"Origin": {"http://evil.example.org"}}, 200},
+		"another origin, talking": {open, "GET", http.Header{"Origin": {"http://evil.example.org"}, "Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, 403},
+		"the same, talking":       {open, "GET", http.Header{"Origin": {"http://localhost:80"}, "Host": {"localhost:80"}, "Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, 200},
 		"another site":            {open, "DELETE", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403},
 		"another site, any name":  {any, "DELETE", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403},
 		"the same origin":         {open, "POST", http.Header{"Sec-Fetch-Site": {"same-origin"}}, 200},

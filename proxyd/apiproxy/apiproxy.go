@@ -125,7 +125,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		errNoPath.write(w)
 	default:
-		x := &exchange{path: to, raw: raw, upgrade: upgradeOf(r.Header), start: time.Now(), ResponseWriter: w}
+		x := &exchange{path: to, raw: raw, upgrade: wanted(r.Header), start: time.Now(), ResponseWriter: w}
 		defer p.audit(r, x)
 		if err == nil {
 			err = p.serve(x, r)

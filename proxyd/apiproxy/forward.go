@@ -33,6 +33,10 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	if !p.config.PassAuthorization {
 		r.Out.Header.Del("Authorization")
 	}
+	if x.upgrade == "" {
+		r.Out.Header.Del("Connection")
+		r.Out.Header.Del("Upgrade")
+	}
 	if !p.config.KeepLinks {
 		limitEncodings(r.Out.Header)
 	}

@@ -22,6 +22,17 @@ func upgradeOf(h http.Header) string {
 	return strings.TrimSpace(h.Get("Upgrade"))
 }
 
+// wanted returns the protocol that a request is passed on with, or "". HTTP/2
+// is none: it was for this end of the connection (RFC 7540, 3.2.1), and an
+// endpoint that took it would get requests that nobody has looked at.
+func wanted(h http.Header) string {
+	protocol := upgradeOf(h)
+	if strings.EqualFold(protocol, "h2c") {
+		return ""
+	}
+	return protocol
+}
+
 // switching takes a 101: only for the protocol that was asked for is the
 // connection handed over.
 func (x *exchange) switching(r *http.Response) error {

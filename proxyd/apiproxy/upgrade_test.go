@@ -135,6 +135,25 @@ func TestUpgradeUnasked(t *testing.T) {
 	}
 }
 
+// No endpoint is asked to speak HTTP/2 with a client, and none does so.
+func TestUpgradeToHTTP2(t *testing.T) {
+	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) {
+		if upgradeOf(r.Header) == "" {
+			fmt.Fprint(w, r.Header["Connection"], r.Header["Upgrade"], r.Header["Http2-Settings"])
+			return
+		}
+		hijack("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")(w, r)
+	})
+	_, r := h.raw(t, "GET "+servicePath+"/ HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: H2C\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK || string(body) != "[] [] []" || res.Close {
+		t.Errorf("%s %s, close: %v", res.Status, body, res.Close)
+	}
+}
+
 // Much passes through a connection that was handed over, in both directions.
 func TestUpgradeMuch(t *testing.T) {
 	h := newHarness(t, func(w http.ResponseWriter, _ *http.Request) {
