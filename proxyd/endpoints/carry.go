@@ -70,7 +70,7 @@ func (n *controller) standing(k registry.Key) standing {
 		return taken
 	}}
 	for slice := range n.snapshot.Slices(k) {
-		if own(slice) {
+		if Own(slice) {
 			have.slices = append(have.slices, slice)
 		}
 	}

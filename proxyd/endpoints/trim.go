@@ -14,12 +14,12 @@ var kinds = []registry.Kind{
 // belongs to others everything but that it is there, and what the controller
 // external says of checks.
 func trim(o registry.Object) {
-	if e, ok := o.(*registry.Endpoints); ok && own(e) {
+	if e, ok := o.(*registry.Endpoints); ok && Own(e) {
 		return
 	}
 	meta := o.Metadata()
 	annotations := meta.Annotations
-	meta.UID, meta.APIVersion, meta.Annotations = "", "", nil
+	meta.UID, meta.Created, meta.APIVersion, meta.Annotations = "", 0, "", nil
 	switch o := o.(type) {
 	case *registry.Service:
 		if external.Wanted(annotations) {
@@ -36,8 +36,8 @@ func trim(o registry.Object) {
 	}
 }
 
-// own reports whether an object is one that the controller made.
-func own(e *registry.Endpoints) bool {
+// Own reports whether an object is one that the controller made.
+func Own(e *registry.Endpoints) bool {
 	if e.Kind == registry.KindEndpoints {
 		return mirrored(e)
 	}
