@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/svcreg/svcreg/proxyd/apistatus"
 )
 
 // front is the handler that each request meets first.
@@ -54,8 +56,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	user, refusal := f.judge(r)
 	if refusal != nil {
-		refusal.write(answer)
-		f.logger.Debug("refused a request to the API", "client", r.RemoteAddr, "host", r.Host, "method", r.Method, "path", r.URL.EscapedPath(), "why", refusal.message)
+		apistatus.Write(answer, refusal.Status())
+		f.logger.Debug("refused a request to the API", "client", r.RemoteAddr, "host", r.Host, "method", r.Method, "path", r.URL.EscapedPath(), "why", refusal)
 		return
 	}
 	if f.maxBody > 0 {
@@ -70,15 +72,15 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // judge returns whose request it is, or why it goes no further.
-func (f *front) judge(r *http.Request) (*User, *refusal) {
+func (f *front) judge(r *http.Request) (*User, *apistatus.Error) {
 	if f.hosts != nil && !f.known(r.Host) {
-		return nil, forbidden("this API knows no host " + r.Host + ": call it by an address, as localhost, or by a name in --api-hosts")
+		return nil, forbidden("this API knows no host %s: call it by an address, as localhost, or by a name in --api-hosts", r.Host)
 	}
 	if err := f.origin.Check(asked(r)); err != nil {
-		return nil, forbidden(err.Error())
+		return nil, forbidden("%v", err)
 	}
 	if f.maxBody > 0 && r.ContentLength > f.maxBody {
-		return nil, tooLarge(f.maxBody)
+		return nil, apistatus.TooLarge(f.maxBody)
 	}
 	user := f.who.user(r)
 	if user == nil {

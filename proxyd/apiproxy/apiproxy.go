@@ -29,6 +29,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/svcreg/svcreg/proxyd/apistatus"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -123,7 +124,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok && p.config.Other != nil:
 		p.config.Other.ServeHTTP(w, r)
 	case !ok:
-		errNoPath.write(w)
+		apistatus.Write(w, errNoPath.Status())
 	default:
 		x := &exchange{path: to, raw: raw, upgrade: wanted(r.Header), start: time.Now(), ResponseWriter: w}
 		defer p.audit(r, x)
@@ -196,13 +197,18 @@ func (x *exchange) fail(err error) {
 	if x.status != 0 {
 		return
 	}
+	status, ok := errors.AsType[*apistatus.Error](err)
+	if !ok {
+		status = failure(err)
+	}
+	apistatus.Write(x, status.Status())
+}
+
+// failure is the answer where a request could not be forwarded, or its body not
+// be read.
+func failure(err error) *apistatus.Error {
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		err = tooLarge(large.Limit)
+		return apistatus.TooLarge(large.Limit)
 	}
-	var status *statusError
-	if !errors.As(err, &status) {
-		err = unavailable("error trying to reach service: %v", err)
-		errors.As(err, &status)
-	}
-	status.write(x)
+	return unavailable("error trying to reach service: %v", err)
 }

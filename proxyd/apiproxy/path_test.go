@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/svcreg/svcreg/proxyd/apistatus"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -94,8 +95,8 @@ func TestParsePathBad(t *testing.T) {
 		"/api/v1/redirect/namespaces/ns/services":         `invalid service request ""`,
 	} {
 		_, ok, err := parsePath(raw, "")
-		var status *statusError
-		if !ok || !errors.As(err, &status) || status.code != http.StatusBadRequest || status.message != want {
+		var status *apistatus.Error
+		if !ok || !errors.As(err, &status) || status.Status().Code != http.StatusBadRequest || status.Error() != want {
 			t.Errorf("%s: %v, %v; want %s", raw, ok, err, want)
 		}
 	}

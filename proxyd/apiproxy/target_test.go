@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/svcreg/svcreg/proxyd/apistatus"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
@@ -115,9 +116,9 @@ func targetsOf(t *testing.T, s *registry.Snapshot, object string) []string {
 		t.Fatalf("%s: %v, %v", object, ok, err)
 	}
 	found, err := targets(s, p)
-	var status *statusError
+	var status *apistatus.Error
 	if errors.As(err, &status) {
-		return []string{fmt.Sprintf("%d %s", status.code, status.message)}
+		return []string{fmt.Sprintf("%d %s", status.Status().Code, status.Error())}
 	}
 	var text []string
 	for _, to := range found {
