@@ -151,7 +151,7 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 	}
 	snapshot, err := p.config.Source.Snapshot(r.Context(), x.path.to)
 	if err != nil {
-		return unavailable("%v", err)
+		return apistatus.Unavailable("%v", err)
 	}
 	if x.targets, err = p.routes.find(snapshot, x.path); err != nil {
 		return err
@@ -210,5 +210,5 @@ func failure(err error) *apistatus.Error {
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return apistatus.TooLarge(large.Limit)
 	}
-	return unavailable("error trying to reach service: %v", err)
+	return apistatus.Unavailable("error trying to reach service: %v", err)
 }

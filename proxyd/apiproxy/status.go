@@ -14,10 +14,6 @@ func badRequest(format string, args ...any) error {
 	return apistatus.New(http.StatusBadRequest, metav1.StatusReasonBadRequest, format, args...)
 }
 
-func unavailable(format string, args ...any) *apistatus.Error {
-	return apistatus.New(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, format, args...)
-}
-
 func notFound(to registry.Ref) error {
 	resource := resourceOf(to)
 	return apistatus.New(http.StatusNotFound, metav1.StatusReasonNotFound, "%s %q not found", resource, to.Name).About(resource, to.Name)

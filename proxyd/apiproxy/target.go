@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/svcreg/svcreg/proxyd/apistatus"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -68,9 +69,9 @@ func serviceTargets(s *registry.Snapshot, p path) ([]target, error) {
 	case len(found) > 0:
 		return found, nil
 	case len(e.Subsets) == 0:
-		return nil, unavailable("no endpoints available for service %q", p.to.Name)
+		return nil, apistatus.Unavailable("no endpoints available for service %q", p.to.Name)
 	}
-	return nil, unavailable("no endpoints available for service %q", p.id)
+	return nil, apistatus.Unavailable("no endpoints available for service %q", p.id)
 }
 
 // servicePort returns the port that is asked for: by its number, by its name,
@@ -88,7 +89,7 @@ func servicePort(e *registry.Entry, p path) (registry.Port, bool, error) {
 	case i >= 0:
 		return ports[i], true, nil
 	case err == nil:
-		return registry.Port{}, false, unavailable("no service port %d found for service %q", number, p.to.Name)
+		return registry.Port{}, false, apistatus.Unavailable("no service port %d found for service %q", number, p.to.Name)
 	case p.port == "" && len(ports) == 1:
 		return ports[0], true, nil
 	}
@@ -128,7 +129,7 @@ func podTargets(s *registry.Snapshot, p path) ([]target, error) {
 	case pod == nil:
 		return nil, notFound(p.to)
 	case len(pod.IPs) == 0 || pod.Finished:
-		return nil, unavailable("no address available for pod %q", p.to.Name)
+		return nil, apistatus.Unavailable("no address available for pod %q", p.to.Name)
 	}
 	port, err := podPort(pod, p)
 	if err != nil {
@@ -163,7 +164,7 @@ func nodeTargets(s *registry.Snapshot, p path) ([]target, error) {
 	case node == nil:
 		return nil, notFound(p.to)
 	case len(node.IPs) == 0:
-		return nil, unavailable("no address available for node %q", p.to.Name)
+		return nil, apistatus.Unavailable("no address available for node %q", p.to.Name)
 	}
 	host := node.IPs[0].String()
 	if p.port == "" {

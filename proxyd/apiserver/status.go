@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/svcreg/svcreg/proxyd/apistatus"
 )
 
 // statusError is an error in the API's own form, for those that package errors
@@ -66,8 +67,5 @@ func (s *Server) fail(w http.ResponseWriter, q *http.Request, err error) {
 	if status.Code == http.StatusInternalServerError {
 		s.config.Logger.Warn("a request failed", "method", q.Method, "path", strings.ToValidUTF8(q.URL.Path, "?"), "error", err)
 	}
-	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(status.Details.RetryAfterSeconds)))
-	}
-	writeJSON(w, int(status.Code), status)
+	apistatus.Write(w, status)
 }

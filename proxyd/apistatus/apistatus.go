@@ -19,6 +19,11 @@ func New(code int32, reason metav1.StatusReason, format string, args ...any) *Er
 	return &Error{metav1.Status{Code: code, Reason: reason, Message: fmt.Sprintf(format, args...)}}
 }
 
+// Unavailable returns the Error for what can't be had at the moment.
+func Unavailable(format string, args ...any) *Error {
+	return New(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, format, args...)
+}
+
 // TooLarge returns the Error for a request whose body has more bytes than it may.
 func TooLarge(most int64) *Error {
 	return New(http.StatusRequestEntityTooLarge, metav1.StatusReasonRequestEntityTooLarge, "the body is larger than %d bytes", most)

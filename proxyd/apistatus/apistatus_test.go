@@ -21,7 +21,7 @@ func TestWrite(t *testing.T) {
 		body   string
 	}{
 		"plain": {
-			apistatus.New(503, metav1.StatusReasonServiceUnavailable, "no endpoints available for service %q", "x").Status(), 503, nil,
+			apistatus.Unavailable("no endpoints available for service %q", "x").Status(), 503, nil,
 			`{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"no endpoints available for service \"x\"","reason":"ServiceUnavailable","code":503}`,
 		},
 		"with an object": {

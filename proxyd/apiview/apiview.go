@@ -23,6 +23,7 @@ import (
 
 	"github.com/svcreg/svcreg/proxyd/apiproxy"
 	"github.com/svcreg/svcreg/proxyd/apiserver"
+	"github.com/svcreg/svcreg/proxyd/apistatus"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
 )
@@ -96,7 +97,7 @@ func (v *View) Awake() bool { return v.current() != nil }
 func (v *View) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	s, ctx, done, err := v.use(q.Context())
 	if err != nil {
-		unavailable(w, err)
+		apistatus.Write(w, apistatus.Unavailable("%v", err).Status())
 		return
 	}
 	defer done()

@@ -2,12 +2,8 @@ package apiview
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"sync"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/svcreg/svcreg/proxyd/apiserver"
 	"github.com/svcreg/svcreg/registry/watch"
@@ -110,14 +106,4 @@ func (v *View) end() {
 	for u := range v.users {
 		u.end(errEnded)
 	}
-}
-
-// unavailable answers that there is no registry to serve.
-func unavailable(w http.ResponseWriter, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	_ = json.NewEncoder(w).Encode(metav1.Status{ // the client may be gone
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
-		Message: err.Error(), Reason: metav1.StatusReasonServiceUnavailable, Code: http.StatusServiceUnavailable,
-	})
 }
