@@ -58,6 +58,7 @@ func (m *Meta) rest(c *coder) {
 	c.flags(&m.Protobuf)
 	text(c, &m.APIVersion)
 	text(c, &m.UID)
+	number(c, &m.Created)
 	c.texts(&m.Labels)
 	c.texts(&m.Annotations)
 }

@@ -80,7 +80,10 @@ type Object interface {
 type Meta struct {
 	Kind Kind
 	Key
-	UID         string
+	UID string
+	// Created is when the object was created, in Unix seconds; zero where
+	// nobody wrote that down.
+	Created     int64
 	Labels      map[string]string
 	Annotations map[string]string
 

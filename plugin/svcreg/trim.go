@@ -5,7 +5,7 @@ import "github.com/svcreg/svcreg/registry"
 // trim takes out of an object what DNS has no use for, which is most of it.
 func (o *options) trim(object registry.Object) {
 	meta := object.Metadata()
-	meta.UID, meta.APIVersion = "", ""
+	meta.UID, meta.APIVersion, meta.Created = "", "", 0
 	if text, ok := meta.Annotations[registry.TriggerAnnotation]; ok {
 		meta.Annotations = map[string]string{registry.TriggerAnnotation: text}
 	} else {

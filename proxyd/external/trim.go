@@ -12,7 +12,7 @@ import (
 func trim(o registry.Object) {
 	meta := o.Metadata()
 	labels, annotations := meta.Labels, meta.Annotations
-	meta.UID, meta.APIVersion, meta.Labels, meta.Annotations = "", "", nil, nil
+	meta.UID, meta.Created, meta.APIVersion, meta.Labels, meta.Annotations = "", 0, "", nil, nil
 	switch o := o.(type) {
 	case *registry.Service:
 		if Wanted(annotations) {

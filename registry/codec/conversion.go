@@ -90,6 +90,7 @@ func (c *conversion) meta(src *source) registry.Meta {
 		Kind:        c.ref.Kind,
 		Key:         c.ref.Key,
 		UID:         string(src.typed.GetUID()),
+		Created:     created(src.typed),
 		Labels:      orNil(src.typed.GetLabels()),
 		Annotations: orNil(src.typed.GetAnnotations()),
 		APIVersion:  src.version,

@@ -78,6 +78,9 @@ func encodeMeta(o registry.Object) encoded {
 	e := encoded{"name": m.Name}
 	set(e, "namespace", m.Namespace)
 	set(e, "uid", m.UID)
+	if m.Created != 0 {
+		e["creationTimestamp"] = timestamp(m.Created)
+	}
 	if labels := encodeLabels(o); len(labels) > 0 {
 		e["labels"] = labels
 	}

@@ -94,11 +94,15 @@ type metaJSON struct {
 	UID               string            `json:"uid,omitempty"`
 	Labels            map[string]string `json:"labels,omitempty"`
 	Annotations       map[string]string `json:"annotations,omitempty"`
+	CreationTimestamp instant           `json:"creationTimestamp,omitempty"`
 	DeletionTimestamp present           `json:"deletionTimestamp,omitempty"`
 }
 
 func (m *metaJSON) typed() metav1.ObjectMeta {
 	meta := metav1.ObjectMeta{UID: types.UID(m.UID), Labels: m.Labels, Annotations: m.Annotations}
+	if m.CreationTimestamp != 0 {
+		meta.CreationTimestamp = metav1.Unix(int64(m.CreationTimestamp), 0)
+	}
 	if m.DeletionTimestamp {
 		epoch := metav1.Unix(0, 0)
 		meta.DeletionTimestamp = &epoch

@@ -11,7 +11,7 @@ import (
 // placeholders are filled in.
 func filledModel(f kubernetesFile) registry.Object {
 	meta := registry.Meta{
-		Kind: f.ref.Kind, Key: f.ref.Key, UID: "uidValue", APIVersion: f.version,
+		Kind: f.ref.Kind, Key: f.ref.Key, UID: "uidValue", Created: 1199149261, APIVersion: f.version,
 		Labels:      map[string]string{"labelsKey": "labelsValue"},
 		Annotations: map[string]string{"annotationsKey": "annotationsValue"},
 	}

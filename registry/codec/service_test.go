@@ -191,7 +191,7 @@ func TestVersionByShape(t *testing.T) {
 // The key's namespace and name are the object's, whatever the value says.
 func TestMetadata(t *testing.T) {
 	want := registry.Meta{
-		Kind: registry.KindService, Key: serviceRef.Key, UID: "1234",
+		Kind: registry.KindService, Key: serviceRef.Key, UID: "1234", Created: 1425168000,
 		Labels: map[string]string{"app": "web"}, Annotations: map[string]string{"note": "mine"},
 	}
 	fields := `"uid":"1234","labels":{"app":"web"},"annotations":{"note":"mine"},"creationTimestamp":"2015-03-01T00:00:00Z","selfLink":"/x"`
