@@ -15,6 +15,7 @@ import (
 	"github.com/svcreg/svcreg/proxyd/apiproxy"
 	"github.com/svcreg/svcreg/proxyd/apiserver"
 	"github.com/svcreg/svcreg/proxyd/apiview"
+	"github.com/svcreg/svcreg/proxyd/events"
 	"github.com/svcreg/svcreg/registry/codec"
 	"github.com/svcreg/svcreg/registry/write"
 )
@@ -76,7 +77,10 @@ func (p *program) openAPI(ctx context.Context, c *Config, m *metrics) error {
 	}
 	view := apiview.New(apiview.Config{
 		Client: p.client, Layout: layout, Near: p.watcher.Snapshot, Logger: p.logger,
-		Server: apiserver.Config{Store: write.New(p.client, layout, write.Options{}), May: guard.MayReach},
+		Server: apiserver.Config{
+			Store: write.New(p.client, layout, write.Options{}), May: guard.MayReach,
+			Events: events.Reader{Client: p.client, Layout: layout},
+		},
 	})
 	listen := c.API.Config
 	listen.Logger, listen.Registerer = p.logger, m.registry

@@ -119,6 +119,9 @@ func (s *Server) resourcesOf(group string) metav1.APIResourceList {
 			Verbs: verbs, ShortNames: r.short, Categories: r.categories(),
 		})
 	}
+	if group == "" && s.config.Events != nil {
+		list.APIResources = append(list.APIResources, eventAPI())
+	}
 	return list
 }
 

@@ -35,7 +35,6 @@ func TestKubectlOutOfReach(t *testing.T) {
 		"delete po p":                          noMethod,
 		"label no n a=b":                       noMethod,
 		"auth can-i get svc":                   "the server could not find the requested resource",
-		"get events":                           `the server doesn't have a resource type "events"`,
 		"get deploy":                           `the server doesn't have a resource type "deploy"`,
 		"scale deploy/x --replicas=1":          `the server doesn't have a resource type "deploy"`,
 		"apply --server-side -f " + badFile(t): "Server-side apply not available on the server",

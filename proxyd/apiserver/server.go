@@ -9,10 +9,11 @@
 // written, a list's that of the snapshot.
 //
 // A Server is fed by a watch.Watcher and answers reads from its snapshots
-// alone: no get, list or watch reaches etcd. So what the model of package
-// registry doesn't know, such as the time of creation, is not in the answers,
-// and what somebody else wrote a moment ago may not be either; what was written
-// through this Server is. Services and endpoints are written through package
+// alone: no get, list or watch reaches etcd, but those of Kubernetes events,
+// which no snapshot has. So what the model of package registry doesn't know,
+// such as the time of creation, is not in the answers, and what somebody else
+// wrote a moment ago may not be either; what was written through this Server is.
+// Services and endpoints are written through package
 // write, with the resourceVersion that the client names as the condition. The
 // Watcher must watch all kinds and trim nothing; the one of the data plane
 // watches fewer:
@@ -51,6 +52,9 @@ type Config struct {
 	// are forbidden to (403). An empty namespace stands for all of them, and
 	// for what is in none. Nil allows all. What clients discover is for all.
 	May func(q *http.Request, namespace string, write bool) bool
+	// Events are what the registry's events are read from; nil means that none
+	// are served.
+	Events Events
 	// Bookmark is how often a watch that asked for bookmarks gets one; zero
 	// means once a minute, as from an apiserver.
 	Bookmark time.Duration
@@ -108,6 +112,9 @@ func (s *Server) serve(w http.ResponseWriter, q *http.Request) error {
 		}
 		handler(w, q)
 		return nil
+	}
+	if t := s.eventTarget(q.URL.Path); t != nil {
+		return s.events(w, q, t)
 	}
 	target, err := parsePath(q.URL.Path, q.URL.Query())
 	if err != nil {
