@@ -2,11 +2,13 @@ package proxyd
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -30,8 +32,10 @@ type news struct {
 	networks bool // the portal networks may have changed
 	addrs    []netip.Addr
 	moved    bool // addrs has the node's addresses anew
-	pools    []netip.Prefix
+	pools    rules.Pools
 	pooled   bool // pools has the address pools anew
+	// given are the addresses that are other services' since.
+	given map[netip.Addr]struct{}
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
@@ -59,11 +63,18 @@ func (b *inbox) move(addrs []netip.Addr) {
 	b.arrived()
 }
 
-// pool adds the networks of the address pools, sorted.
-func (b *inbox) pool(networks []netip.Prefix) {
+// pool adds the address pools, and which of their addresses are other services'
+// since.
+func (b *inbox) pool(p rules.Pools, moved []netip.Addr) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pools, b.pooled = networks, true
+	b.pools, b.pooled = p, true
+	if b.given == nil {
+		b.given = map[netip.Addr]struct{}{}
+	}
+	for _, a := range moved {
+		b.given[a] = struct{}{}
+	}
 	b.arrived()
 }
 
@@ -99,6 +110,14 @@ func (b *inbox) waiting() (since time.Time, services int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return cmp.Or(b.taken, b.since), len(b.services)
+}
+
+// touch adds services that are to be looked at.
+func (n *news) touch(services map[registry.Key]struct{}) {
+	if n.services == nil {
+		n.services = map[registry.Key]struct{}{}
+	}
+	maps.Copy(n.services, services)
 }
 
 // changes returns the services of the news as the registry names them.

@@ -30,6 +30,8 @@ type policy struct {
 
 	// wanted are the frontends that services want at the node's addresses.
 	wanted map[registry.Key][]rules.Frontend
+	// listing are the services that list an address from outside.
+	listing listing
 	// stale says that the sockets must be looked at again.
 	stale bool
 }
@@ -41,7 +43,9 @@ func (p *policy) look() bool {
 	return len(p.wanted) > 0
 }
 
-// take takes in the news, and reports whether the Policy changed.
+// take takes in the news, and reports whether the Policy changed for more than
+// the services of the news: to these it adds those to which the address pools
+// make a difference.
 func (p *policy) take(n *news, s *registry.Snapshot) bool {
 	moved := n.moved && !slices.Equal(n.addrs, p.NodeAddrs)
 	if moved {
@@ -49,14 +53,14 @@ func (p *policy) take(n *news, s *registry.Snapshot) bool {
 		p.wanted = nil
 	}
 	if n.pooled {
-		moved = moved || !slices.Equal(n.pools, p.PoolRanges)
-		p.PoolRanges, p.awaitsPools = n.pools, false
+		moved = moved || !n.pools.SameRanges(&p.Pools)
+		p.Pools, p.awaitsPools = n.pools, false
 	}
 	if s == nil {
 		return moved
 	}
 	if p.wanted == nil {
-		p.wanted = map[registry.Key][]rules.Frontend{}
+		p.wanted, p.listing = map[registry.Key][]rules.Frontend{}, newListing()
 		for e := range s.Specs() {
 			p.want(e.Key, e)
 		}
@@ -64,6 +68,9 @@ func (p *policy) take(n *news, s *registry.Snapshot) bool {
 		for k := range n.services {
 			p.want(k, s.Spec(k))
 		}
+	}
+	for a := range n.given {
+		n.touch(p.listing.by[a])
 	}
 	rezoned := p.rezone(s)
 	return p.occupy() || moved || rezoned
@@ -87,6 +94,7 @@ func (p *policy) rezone(s *registry.Snapshot) bool {
 // want notes the frontends that one service wants at the node's addresses.
 func (p *policy) want(k registry.Key, e *registry.Service) {
 	delete(p.wanted, k)
+	p.listing.set(k, e)
 	if e == nil {
 		return
 	}

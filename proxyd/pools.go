@@ -2,12 +2,9 @@ package proxyd
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io/fs"
 	"log/slog"
+	"maps"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -15,31 +12,38 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry/codec"
 )
 
-// poolPatience is how long the first sync waits for the address pools. They are
-// read at the same time as the registry, and are few.
-const poolPatience = 3 * time.Second
+const (
+	// poolPatience is how long the first sync waits for the address pools. They
+	// are read at the same time as the registry, and are few.
+	poolPatience = 3 * time.Second
+	// poolPause is how long what is heard of pools waits for more to be saved
+	// with it.
+	poolPause = time.Second
+)
 
-// poolWatch keeps the inbox told of the registry's address pools: the addresses
-// of load balancers that are from them need not be in the public ranges.
+// poolWatch keeps the inbox told of the registry's address pools, and of who
+// holds their addresses: those need not be in the public ranges.
 type poolWatch struct {
 	client *clientv3.Client
 	layout codec.Layout
 	inbox  *inbox
-	// file has the pools as they were last known; empty for none.
+	// file has what was known last; empty for none.
 	file   string
 	logger *slog.Logger
 
-	last  []netip.Prefix
+	book  *pool.Book
+	last  rules.Pools
 	known bool
 }
 
 // newPoolWatch returns a poolWatch that knows what an earlier process knew.
 func newPoolWatch(c *Config, client *clientv3.Client, b *inbox) *poolWatch {
 	layout, _ := codec.NewLayout(c.RegistryPrefix) // which was read before
-	w := &poolWatch{client: client, layout: layout, inbox: b, logger: c.logger()}
+	w := &poolWatch{client: client, layout: layout, inbox: b, book: pool.NewBook(), logger: c.logger()}
 	if c.Snapshot != "" {
 		w.file = c.Snapshot + ".pools"
 	}
@@ -47,101 +51,94 @@ func newPoolWatch(c *Config, client *clientv3.Client, b *inbox) *poolWatch {
 	return w
 }
 
-// load takes in what an earlier process knew.
-func (w *poolWatch) load() {
-	if w.file == "" {
-		return
-	}
-	text, err := os.ReadFile(w.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	var ranges []netip.Prefix
-	if err == nil {
-		err = json.Unmarshal(text, &ranges)
-	}
-	if err != nil {
-		w.logger.Error("the saved address pools are ignored", "error", err)
-		return
-	}
-	w.set(ranges)
-}
-
 // run follows the pools until ctx ends.
 func (w *poolWatch) run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
-	heard := make(chan []netip.Prefix)
+	heard := make(chan pool.Update)
 	running.Go(func() {
-		pool.FollowPools(ctx, w.client, w.layout, w.logger, func(pools []*pool.Pool) {
+		pool.Follow(ctx, w.client, w.layout, w.logger, func(u pool.Update) {
 			select {
-			case heard <- prefixes(pools):
+			case heard <- u:
 			case <-ctx.Done():
 			}
 		})
 	})
+	return w.take(ctx, heard)
+}
+
+// take takes in what is heard until ctx ends.
+func (w *poolWatch) take(ctx context.Context, heard <-chan pool.Update) error {
 	patience := time.NewTimer(poolPatience)
 	defer patience.Stop()
+	var due <-chan time.Time // nil while nothing is to be saved
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case ranges := <-heard:
-			if !w.known || !slices.Equal(ranges, w.last) {
-				w.set(ranges)
+			if due != nil {
 				w.save()
 			}
+			return nil
+		case u := <-heard:
+			if w.hear(u) && due == nil {
+				due = time.After(poolPause)
+			}
+		case <-due:
+			due = nil
+			w.save()
 		case <-patience.C:
 			if !w.known {
-				w.inbox.pool(nil)
+				w.inbox.pool(w.last, nil)
 			}
 		}
 	}
 }
 
-func (w *poolWatch) set(ranges []netip.Prefix) {
-	w.last, w.known = ranges, true
-	w.inbox.pool(ranges)
+// hear takes news in, and reports whether there was anything new.
+func (w *poolWatch) hear(u pool.Update) bool {
+	w.book.Apply(u)
+	var moved []netip.Addr
+	if u.Anew || len(u.Pools) > 0 {
+		next := w.book.Trust()
+		moved = differing(&w.last, &next)
+		if w.known && len(moved) == 0 && next.SameRanges(&w.last) {
+			return false
+		}
+		w.last = next
+	} else if moved = w.book.Entrust(&w.last, slices.Collect(maps.Keys(u.Claims))); len(moved) == 0 {
+		return false
+	}
+	w.known = true
+	w.inbox.pool(w.last, moved)
+	return true
 }
 
-// save keeps the pools for the next process.
-func (w *poolWatch) save() {
-	if w.file == "" {
-		return
+// differing returns the addresses that one has with other holders than the
+// other.
+func differing(old, next *rules.Pools) []netip.Addr {
+	var moved []netip.Addr
+	for a, services := range next.Holders.All() {
+		if had, _ := old.Holders.Get(a); !slices.Equal(had, services) {
+			moved = append(moved, a)
+		}
 	}
-	text, err := json.Marshal(w.last)
-	if err == nil {
-		err = os.WriteFile(w.file+".new", text, 0o600)
+	for a := range old.Holders.All() {
+		if _, has := next.Holders.Get(a); !has {
+			moved = append(moved, a)
+		}
 	}
-	if err == nil {
-		err = os.Rename(w.file+".new", w.file)
-	}
-	if err != nil {
-		w.logger.Error("the address pools can't be saved", "error", err)
-	}
+	return moved
 }
 
-// readPools reads the networks of the address pools once.
-func readPools(ctx context.Context, c *Config, client *clientv3.Client) ([]netip.Prefix, error) {
+// readPools reads the address pools once, and who holds what.
+func readPools(ctx context.Context, c *Config, client *clientv3.Client) (rules.Pools, error) {
 	layout, err := codec.NewLayout(c.RegistryPrefix)
 	if err != nil {
-		return nil, settingError("registry-prefix", err)
+		return rules.Pools{}, settingError("registry-prefix", err)
 	}
 	b, _, err := pool.List(ctx, client, layout, c.logger())
 	if err != nil {
-		return nil, err
+		return rules.Pools{}, err
 	}
-	return prefixes(b.Pools()), nil
-}
-
-// prefixes returns the networks that pools are together, sorted.
-func prefixes(pools []*pool.Pool) []netip.Prefix {
-	var all []netip.Prefix
-	for _, p := range pools {
-		for _, r := range p.Ranges {
-			all = append(all, r.Prefixes()...)
-		}
-	}
-	slices.SortFunc(all, netip.Prefix.Compare)
-	return all
+	return b.Trust(), nil
 }

@@ -2,15 +2,18 @@ package proxyd
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
 	"github.com/svcreg/svcreg/registry/registrytest"
@@ -24,6 +27,11 @@ func balanced(name, portal, addr string) registry.Change {
 	return registry.Put(s)
 }
 
+// public is a pool for everybody.
+func public(namespaces ...string) rules.Pools {
+	return rules.Pools{Ranges: []rules.PoolRange{{Prefix: netip.MustParsePrefix("203.0.113.0/28"), Namespaces: namespaces}}}
+}
+
 // An address of a pool is honoured as long as it is one.
 func TestPoolsAreHonoured(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -31,12 +39,59 @@ func TestPoolsAreHonoured(t *testing.T) {
 		w.write(balanced("web", "10.0.0.1", "203.0.113.1"))
 		w.pass(time.Second)
 		w.has("in no pool", lb, false)
-		w.inbox.pool([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/28")})
+		w.inbox.pool(public(), nil)
 		w.pass(time.Second)
 		w.has("in a pool", lb, true)
-		w.inbox.pool(nil)
+		w.inbox.pool(public("other"), nil)
+		w.pass(time.Second)
+		w.has("in a pool for others", lb, false)
+		w.inbox.pool(public("other", "ns"), nil)
+		w.pass(time.Second)
+		w.has("in a pool for this one, too", lb, true)
+		w.inbox.pool(rules.Pools{}, nil)
 		w.pass(time.Second)
 		w.has("in no pool any more", lb, false)
+	})
+}
+
+// An address leads to the service that it was given to, whoever lists it; when
+// it changes hands only that is carried out.
+func TestPoolsAreGiven(t *testing.T) {
+	inWorld(t, func(w *world) {
+		addr := netip.MustParseAddr("203.0.113.1")
+		leads := func(when, want string) {
+			t.Helper()
+			w.pass(time.Second)
+			rule, _ := w.kernel.rules.Lookup(frontend("203.0.113.1:80"))
+			if rule.Service.Name != want {
+				t.Errorf("%s it leads to %v, want %q", when, rule.Service, want)
+			}
+		}
+		gives := func(services ...registry.Key) {
+			p := public()
+			p.Holders = p.Holders.With(addr, services)
+			w.inbox.pool(p, []netip.Addr{addr})
+		}
+		w.inbox.pool(public(), nil)
+		w.write(balanced("thief", "10.0.0.1", "203.0.113.1"))
+		w.write(balanced("web", "10.0.0.2", "203.0.113.1"))
+		leads("held by nobody", "thief")
+		w.kernel.took()
+		gives(key("web"))
+		leads("held by web", "web")
+		w.write(gone(registry.KindService, "thief"))
+		w.write(balanced("thief", "10.0.0.1", "203.0.113.1"))
+		leads("asked for again", "web")
+		w.write(gone(registry.KindService, "web"))
+		leads("held by one that is gone", "")
+		gives()
+		leads("held by nobody any more", "thief")
+		for _, call := range w.kernel.took() {
+			if call.Full {
+				t.Errorf("%v: a full sync", call)
+			}
+		}
+		w.logged("the registry gave it to service ns/web", 1)
 	})
 }
 
@@ -54,7 +109,7 @@ func TestPoolsComeFirst(t *testing.T) {
 		if w.kernel.rules != nil {
 			t.Error("rules without pools")
 		}
-		w.inbox.pool([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/28")})
+		w.inbox.pool(public(), nil)
 		w.pass(time.Second)
 		w.has("in a pool", frontend("203.0.113.1:80"), true)
 		w.logged("address refused", 0)
@@ -65,28 +120,34 @@ func TestPoolsComeFirst(t *testing.T) {
 	})
 }
 
-// The pools are those of etcd, and while it is away those that were saved; and
-// where nobody knows any, there are none after a while.
+// The pools, and who holds their addresses, are those of etcd, and while it is
+// away those that were saved; and where nobody knows any, there are none after a
+// while.
 func TestPoolWatch(t *testing.T) {
 	etcd := registrytest.StartEtcd(t)
 	layout, err := codec.NewLayout("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const key, value = "/registry/svcreg/pools/public", `{"kind": "AddressPool", "apiVersion": "svcreg.io/v1", "metadata": {"name": "public"}, "spec": {"addresses": ["203.0.113.1-203.0.113.4"]}}`
-	if _, err := etcd.Client().Put(t.Context(), key, value); err != nil {
-		t.Fatal(err)
+	put := func(key, value string) {
+		t.Helper()
+		if _, err := etcd.Client().Put(t.Context(), "/registry/svcreg/"+key, value); err != nil {
+			t.Fatal(err)
+		}
 	}
+	const document = `{"kind": "AddressPool", "apiVersion": "svcreg.io/v1", "metadata": {"name": "public"}, "spec": {"addresses": ["203.0.113.1-203.0.113.4"], "namespaces": ["ns"]}}`
+	put("pools/public", document)
+	put("addresses/203.0.113.3", `{"holders": [{"namespace": "ns", "name": "old", "gone": "2026-01-01T00:00:00Z"}]}`)
 	file := filepath.Join(t.TempDir(), "snapshot.pools")
 	watch := func() (b *inbox, stop func()) {
-		w := &poolWatch{client: etcd.Client(), layout: layout, inbox: newInbox(), file: file, logger: slog.New(slog.DiscardHandler)}
+		w := &poolWatch{client: etcd.Client(), layout: layout, inbox: newInbox(), book: pool.NewBook(), file: file, logger: slog.New(slog.DiscardHandler)}
 		w.load()
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- w.run(ctx) }()
 		return w.inbox, func() { cancel(); <-ended }
 	}
-	hears := func(b *inbox, want ...string) {
+	hears := func(b *inbox, want, moved string) {
 		t.Helper()
 		select {
 		case <-b.wake:
@@ -94,41 +155,62 @@ func TestPoolWatch(t *testing.T) {
 			t.Fatal("nothing is heard")
 		}
 		n := b.take()
-		var got []string
-		for _, p := range n.pools {
-			got = append(got, p.String())
+		var ranges, given []string
+		for _, r := range n.pools.Ranges {
+			ranges = append(ranges, fmt.Sprintf("%v%v", r.Prefix, r.Namespaces))
 		}
-		if !n.pooled || !slices.Equal(got, want) {
-			t.Fatalf("pools %v, want %v", got, want)
+		for a, services := range n.pools.Holders.All() {
+			ranges = append(ranges, fmt.Sprintf("%v%v", a, services))
+		}
+		for a := range n.given {
+			given = append(given, a.String())
+		}
+		if got := strings.Join(ranges, " "); !n.pooled || got != want || strings.Join(given, " ") != moved {
+			t.Fatalf("pools %s, moved %s; want %s, %s", got, given, want, moved)
 		}
 	}
+	const ranges, held = "203.0.113.1/32[ns] 203.0.113.2/31[ns] 203.0.113.4/32[ns]", " 203.0.113.2[ns/a ns/b]"
 	b, stop := watch()
-	hears(b, "203.0.113.1/32", "203.0.113.2/31", "203.0.113.4/32")
-	if _, err := etcd.Client().Delete(t.Context(), key); err != nil {
+	hears(b, ranges, "")
+	put("addresses/203.0.113.2", `{"holders": [{"namespace": "ns", "name": "a"}, {"namespace": "ns", "name": "b"}]}`)
+	hears(b, ranges+held, "203.0.113.2")
+	put("addresses/203.0.113.4", `{"holders": [{"namespace": "ns", "name": "a", "gone": "2026-01-01T00:00:00Z"}]}`) // which is no news
+	if _, err := etcd.Client().Delete(t.Context(), "/registry/svcreg/pools/public"); err != nil {
 		t.Fatal(err)
 	}
-	hears(b)
-	if _, err := etcd.Client().Put(t.Context(), key, value); err != nil {
-		t.Fatal(err)
-	}
-	hears(b, "203.0.113.1/32", "203.0.113.2/31", "203.0.113.4/32")
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		if text, _ := os.ReadFile(file); len(text) > 4 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("they aren't saved")
-		}
-	}
+	hears(b, held[1:], "")
+	put("pools/public", document)
+	hears(b, ranges+held, "")
 	stop()
 	etcd.Stop()
 	b, stop = watch()
-	hears(b, "203.0.113.1/32", "203.0.113.2/31", "203.0.113.4/32")
+	hears(b, ranges+held, "203.0.113.2")
 	stop()
-	if err := os.WriteFile(file, []byte("[\"damaged"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, damaged := range []string{`["damaged`, `{"pools": {"public": {}}}`, `{"claims": {"203.0.113.1": null}}`} {
+		if err := os.WriteFile(file, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, stop = watch()
+		hears(b, "", "")
+		stop()
 	}
-	b, stop = watch()
-	hears(b)
-	stop()
+}
+
+// What is known is saved also while nothing ends.
+func TestPoolsAreSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.pools")
+		w := &poolWatch{inbox: newInbox(), book: pool.NewBook(), file: file, logger: slog.New(slog.DiscardHandler)}
+		updates := make(chan pool.Update)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.take(ctx, updates) }()
+		updates <- pool.Update{Anew: true}
+		time.Sleep(2 * poolPause) // of the bubble
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		<-ended
+	})
 }

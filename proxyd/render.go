@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,19 +64,19 @@ func (c *Config) render(w io.Writer, snapshot *registry.Snapshot, policy *policy
 
 // snapshot reads the registry once, and its address pools, which files don't
 // have.
-func (c *Config) snapshot(ctx context.Context, files []string) (*registry.Snapshot, []netip.Prefix, error) {
+func (c *Config) snapshot(ctx context.Context, files []string) (*registry.Snapshot, rules.Pools, error) {
 	if len(files) > 0 {
 		s, err := fromFiles(files)
-		return s, nil, err
+		return s, rules.Pools{}, err
 	}
 	return c.fromEtcd(ctx)
 }
 
 // fromEtcd waits until the registry was listed.
-func (c *Config) fromEtcd(ctx context.Context) (_ *registry.Snapshot, pools []netip.Prefix, err error) {
+func (c *Config) fromEtcd(ctx context.Context) (_ *registry.Snapshot, pools rules.Pools, err error) {
 	client, watcher, err := follow(c, watch.Config{})
 	if err != nil {
-		return nil, nil, err
+		return nil, rules.Pools{}, err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
 	running, stop := context.WithCancel(ctx)

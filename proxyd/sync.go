@@ -63,9 +63,9 @@ func (l *loop) compile(n *news) []rules.Frontend {
 		l.reconcile = true
 		l.flows.recompiled(old)
 		l.refusals.compare(l.logger, l.ruleset.Refusals())
-	} else if n.snapshot != nil {
+	} else if len(n.services) > 0 {
 		changes := n.changes()
-		l.ruleset, changed = old.Update(l.snapshot, changes)
+		l.ruleset, changed = old.Under(l.policy.Policy).Update(l.snapshot, changes)
 		l.flows.note(old, l.ruleset, changed)
 		gone, come := l.ruleset.RefusalsSince(old, changes.Services)
 		l.refusals.change(l.logger, gone, come)

@@ -89,7 +89,7 @@ func (c *compiler) port(port registry.Port) {
 	}
 	for _, addr := range c.entry.PublicIPs {
 		f := at(addr)
-		c.claim(f, c.policy.refusesPublic(f, nil), by.of(f), true, "")
+		c.claim(f, c.policy.refusesPublic(f, c.entry.Service), by.of(f), true, "")
 	}
 	for _, addr := range c.entry.LoadBalancerIPs {
 		f := at(addr)

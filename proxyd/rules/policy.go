@@ -14,9 +14,9 @@ type Policy struct {
 	// PublicRanges are where public addresses are honoured. With none they
 	// are honoured on NodeAddrs only.
 	PublicRanges []netip.Prefix
-	// PoolRanges are where the addresses of load balancers are honoured, too:
-	// the registry's own address pools.
-	PoolRanges []netip.Prefix
+	// Pools are the registry's own address pools: what it gave to a service is
+	// honoured, too.
+	Pools Pools
 	// NodeAddrs are the node's own addresses.
 	NodeAddrs []netip.Addr
 	// Occupied holds the sockets on which processes of the node listen. The
@@ -84,14 +84,18 @@ func (p *Policy) takesNodePorts(a netip.Addr) bool {
 
 const occupied = "a process of this node listens there"
 
-// refusesPublic returns why a public frontend isn't honoured; "" if it is. It
-// is in the public ranges, or in others, or at an address of the node.
-func (p *Policy) refusesPublic(f Frontend, others []netip.Prefix) string {
+// refusesPublic returns why a public frontend of a service isn't honoured; ""
+// if it is. It is in the public ranges, or from an address pool, or at an
+// address of the node.
+func (p *Policy) refusesPublic(f Frontend, s *registry.Service) string {
 	own := slices.Contains(p.NodeAddrs, f.Addr)
+	given, others := p.Pools.trust(f.Addr, s)
 	switch reason := unusable(f.Addr); {
 	case reason != "":
 		return reason
-	case !own && !contains(p.PublicRanges, f.Addr) && !contains(others, f.Addr):
+	case others != "":
+		return others
+	case !own && !given && !contains(p.PublicRanges, f.Addr):
 		return "not in the public ranges of this node, nor one of its addresses"
 	case p.Occupied[f] || own && p.wildcard(f):
 		return occupied

@@ -57,6 +57,14 @@ func (r *Ruleset) Update(s *registry.Snapshot, changes *registry.Changes) (*Rule
 	return &next, changed
 }
 
+// Under returns the same rules, under another policy. The services that it has
+// something else to say about must be among the changes of the next Update.
+func (r *Ruleset) Under(p Policy) *Ruleset {
+	next := *r
+	next.policy = p
+	return &next
+}
+
 // Differing returns the frontends whose rules differ from those of another
 // Ruleset, in no order; never nil.
 func (r *Ruleset) Differing(from *Ruleset) []Frontend {

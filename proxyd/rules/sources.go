@@ -39,14 +39,13 @@ func (c *compiler) sourcesFor(addr netip.Addr) []netip.Prefix {
 	return same
 }
 
-// refusesBalanced is refusesPublic for a load balancer's address, which may be
-// one of the registry's own pools. One whose clients can't be told from others
-// stays shut.
+// refusesBalanced is refusesPublic for a load balancer's address. One whose
+// clients can't be told from others stays shut.
 func (c *compiler) refusesBalanced(f Frontend) string {
 	limited := len(c.sources) > 0
 	same := func(p netip.Prefix) bool { return p.Addr().Is4() == f.Addr.Is4() }
 	if limited && !slices.ContainsFunc(c.sources, same) {
 		return "loadBalancerSourceRanges have no network of its family, so the address stays shut"
 	}
-	return c.policy.refusesPublic(f, c.policy.PoolRanges)
+	return c.policy.refusesPublic(f, c.entry.Service)
 }
