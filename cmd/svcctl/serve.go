@@ -200,15 +200,16 @@ func supervise(ctx context.Context, n *registration, h *health, p *process, sign
 			if stops(s) && !stopping {
 				stopping = true
 				leave()
-				linger(drain, p.exited, signals)
+				linger(drain, p.exited, signals, p.signal)
 			}
 			p.signal(s)
 		}
 	}
 }
 
-// linger waits, unless the process ends or somebody is in a hurry.
-func linger(drain time.Duration, exited <-chan struct{}, signals <-chan os.Signal) {
+// linger waits, unless the process ends or somebody is in a hurry. Other signals
+// are passed on.
+func linger(drain time.Duration, exited <-chan struct{}, signals <-chan os.Signal, pass func(os.Signal)) {
 	timer := time.NewTimer(drain)
 	defer timer.Stop()
 	for {
@@ -221,6 +222,7 @@ func linger(drain time.Duration, exited <-chan struct{}, signals <-chan os.Signa
 			if stops(s) {
 				return
 			}
+			pass(s)
 		}
 	}
 }
@@ -241,6 +243,6 @@ func (a *app) keepRegistered(ctx context.Context, n *registration, h *health, dr
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	leave()
 	_, _ = fmt.Fprintf(a.stdout, "%s deregistered\n", handle(n.pod.Ref()))
-	linger(drain, nil, signals)
+	linger(drain, nil, signals, func(os.Signal) {})
 	return nil
 }
