@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -277,6 +279,42 @@ func TestAPIWithTokens(t *testing.T) {
 	n.becomes("must be logged in", as("alices-token", "get", "svc")...)
 	if log := n.log.String(); !strings.Contains(log, "user=alice") || strings.Contains(log, "-token") {
 		t.Errorf("the log names nobody, or tells tokens:\n%s", log)
+	}
+}
+
+// Endpoints of https are trusted if an authority speaks for them that the
+// operator names, or if the operator says that all are.
+func TestAPIToHTTPS(t *testing.T) {
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "secure") }))
+	backend.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes fail here on purpose
+	backend.StartTLS()
+	defer backend.Close()
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: backend.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, 503, "certificate signed by unknown authority"},
+		{[]string{"--api-backend-ca=" + authority}, 200, "secure"},
+		{[]string{"--api-backend-insecure"}, 200, "secure"},
+	} {
+		n := startAPI(t, append(tt.args, "--api-allow-addresses=127.0.0.0/8")...)
+		n.put("/registry/minions/self", `{"kind": "Node", "apiVersion": "v1", "metadata": {"name": "self"}, "status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}}`)
+		n.eventually(strings.Join(tt.args, " "), func() error {
+			url := fmt.Sprintf("http://%s/api/v1/nodes/https:self:%d/proxy/", n.api, backend.Listener.Addr().(*net.TCPAddr).Port)
+			if code, body := n.curl(url, nil); code != tt.code || !strings.Contains(body, tt.want) {
+				return fmt.Errorf("%d %s, want %d %s", code, body, tt.code, tt.want)
+			}
+			return nil
+		})
+	}
+	cmd := exec.CommandContext(t.Context(), "proxyd", "--proxy-mode=none", "--healthz-listen=", "--metrics-listen=", "--api-listen="+freePort(t), "--api-backend-ca=/dev/null")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.HasPrefix(string(out), "proxyd: --api-backend-ca: ") || !strings.Contains(string(out), "want a file of PEM certificates") {
+		t.Errorf("a file that holds none: %v: %s", err, out)
 	}
 }
 

@@ -40,7 +40,7 @@ const manifests = `
 {apiVersion: v1, kind: Service, metadata: {name: going, namespace: ns}, spec: {ports: [{name: http, port: 80}]}}
 ---
 {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: going-1, namespace: ns, labels: {kubernetes.io/service-name: going}}, addressType: IPv4, ports: [{name: http, port: 8080}],
- endpoints: [{addresses: [10.0.0.4], conditions: {ready: true}}, {addresses: [10.0.0.5], conditions: {ready: false, serving: true, terminating: true}}, {addresses: [10.0.0.6], conditions: {ready: false, serving: false, terminating: true}}]}
+ endpoints: [{addresses: [10.0.0.4], conditions: {ready: true}}, {addresses: [10.0.0.5], conditions: {ready: false, serving: true, terminating: true}}, {addresses: [10.0.0.6], conditions: {ready: false, serving: false, terminating: true}}, {addresses: [10.0.0.7], conditions: {ready: false, serving: true}}]}
 ---
 {apiVersion: v1, kind: Service, metadata: {name: outside, namespace: ns}, spec: {ports: [{name: http, port: 80}]}}
 ---
