@@ -35,6 +35,7 @@ func (d *Document) Merge(stored *Document) error {
 		return err
 	}
 	merged.carry(from)
+	merged.keepIdentity(from)
 	merged.carryPortalIPs(from)
 	merged.changed = true
 	if _, err := merged.Value(); err != nil {
@@ -172,7 +173,7 @@ func (d *Document) todaysStatus() any {
 func (d *Document) carryPortalIPs(stored *Document) {
 	want, _ := newConversion("", d.ref).readTyped(d).(*corev1.Service)
 	had, _ := newConversion("", d.ref).readTyped(stored).(*corev1.Service)
-	if want == nil || had == nil || want.Spec.Type == corev1.ServiceTypeExternalName || len(want.Spec.ClusterIPs) > 0 {
+	if want == nil || had == nil || want.Spec.Type == corev1.ServiceTypeExternalName && len(want.Spec.Ports) == 0 || len(want.Spec.ClusterIPs) > 0 {
 		return
 	}
 	s := &registry.Service{}

@@ -24,9 +24,13 @@ func TestMerge(t *testing.T) {
 			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"publicIPs":["198.51.100.1"],"selector":{"a":"b"},"labels":{"a":"b"},"annotations":{"a":"b"},"sessionAffinity":"ClientIP","Protocol":"UDP"}`,
 			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80}`},
 		{"what the document says stays",
-			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"uid":"2","future":1,"Other":1}`,
-			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"uid":"1","future":2,"other":2}`,
-			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"uid":"2","future":1,"Other":1}`},
+			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"future":1,"Other":1}`,
+			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"future":2,"other":2}`,
+			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"future":1,"Other":1}`},
+		{"but who it is",
+			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"UID":"2","creationTimestamp":"2016-01-01T00:00:00Z"}`,
+			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"uid":"1","creationTimestamp":"2015-01-01T00:00:00Z"}`,
+			`{"kind":"Service","apiVersion":"v1beta1","id":"a","port":80,"UID":"1","creationTimestamp":"2015-01-01T00:00:00Z"}`},
 		{"v1: at every level, and status",
 			`{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"ports":[{"port":81}]}}`,
 			`{"kind":"Service","apiVersion":"v1","metadata":{"name":"a","uid":"1","creationTimestamp":"2024-01-01T00:00:00Z","finalizers":["f"],"labels":{"a":"b"}},"spec":{"ports":[{"port":80}],"ipFamilyPolicy":"SingleStack","externalName":"x","type":"ClusterIP"},"status":{"loadBalancer":{"ingress":[{"ip":"203.0.113.1"}]}},"future":1}`,
@@ -97,6 +101,10 @@ func TestMerge(t *testing.T) {
 			`{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"type":"ExternalName","externalName":"example.org"}}`,
 			`{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"clusterIP":"10.0.0.11"}}`,
 			`{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"type":"ExternalName","externalName":"example.org"}}`},
+		{"now led to something else",
+			`{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"type":"ExternalName","externalName":"example.org","ports":[{"port":80}]}}`,
+			`{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"clusterIP":"10.0.0.11"}}`,
+			`{"kind":"Service","apiVersion":"v1","metadata":{"name":"a"},"spec":{"type":"ExternalName","externalName":"example.org","ports":[{"port":80}],"clusterIP":"10.0.0.11","clusterIPs":["10.0.0.11"]}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

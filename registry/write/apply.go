@@ -17,10 +17,12 @@ import (
 // The document itself stays as it is.
 //
 // A service that neither is headless nor stands for an outside name gets a
-// portal IP, or keeps its own; one that it names it gets if it is free. What it
-// had and has no more is free again. The errors are ForeignError, FullError,
-// TakenError, OutsideError, ErrNotInitialised, ErrConflict, those of codec, and
-// etcd's.
+// portal IP, or keeps its own; one that it names it gets if it is free. One that
+// stands for an outside name keeps what it has as long as it has ports; see
+// Lift. What a service had and has no more is free again. What is new gets a
+// UID and the time of its creation, and keeps both. The errors are ForeignError,
+// FullError, TakenError, OutsideError, ErrNotInitialised, ErrConflict, those of
+// codec, and etcd's.
 func (w *Writer) Apply(ctx context.Context, d *codec.Document) (Outcome, error) {
 	return w.ApplyIf(ctx, d, Condition{})
 }
@@ -66,17 +68,11 @@ func refuseKind(r registry.Ref) error {
 
 // tryApply makes one attempt. It is not done if it lost a race.
 func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Document, c Condition, lease clientv3.LeaseID) (_ Outcome, done bool, err error) {
-	v, err := w.read(ctx, ref)
-	if err == nil {
-		err = w.permit(ctx, v)
-	}
-	if err == nil {
-		err = c.check(v)
-	}
+	v, err := w.look(ctx, ref, c)
 	if err != nil {
 		return Unchanged, false, err
 	}
-	p, err := w.plan(ctx, v, d, lease)
+	_, p, err := w.plan(ctx, v, d, lease)
 	if err != nil || p == nil {
 		return Unchanged, true, err
 	}
@@ -88,36 +84,49 @@ func (w *Writer) tryApply(ctx context.Context, ref registry.Ref, d *codec.Docume
 	return outcome, done, err
 }
 
-// plan decides what is to be written; nil if that stands there already.
-func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document, lease clientv3.LeaseID) (*change, error) {
+// look takes a view in which the object may be written and a condition holds.
+func (w *Writer) look(ctx context.Context, ref registry.Ref, c Condition) (*view, error) {
+	v, err := w.read(ctx, ref)
+	if err == nil {
+		err = w.permit(ctx, v)
+	}
+	if err == nil {
+		err = c.check(v)
+	}
+	return v, err
+}
+
+// plan decides what is to be stored, and how; the change is nil if that stands
+// there already.
+func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document, lease clientv3.LeaseID) (next *codec.Document, _ *change, _ error) {
 	next, old, err := w.merge(v, d)
 	if err == nil {
 		err = w.keepGiven(ctx, v, next, old)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var claims []claim
 	had := portalIPs(old)
 	if v.ref.Kind == registry.KindService {
 		if claims, err = w.assign(ctx, v, next, had); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if old != nil && next.Equal(old) && v.stored.Lease == int64(lease) {
-		return nil, nil
+		return next, nil, nil
 	}
 	value, err := next.Value()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !v.owned && !w.opts.WriteToKubernetes && isKubernetes(value) {
-		return nil, fmt.Errorf("to store Kubernetes protobuf: %w", ErrNotInitialised)
+		return nil, nil, fmt.Errorf("to store Kubernetes protobuf: %w", ErrNotInitialised)
 	}
 	c := newChange(v.ref.Key, claims)
 	c.puts = append(c.puts, clientv3.OpPut(v.key, string(value), clientv3.WithLease(lease)))
 	now := portalIPs(next)
-	return c, w.release(ctx, v, c, slices.DeleteFunc(had, func(a netip.Addr) bool { return slices.Contains(now, a) }))
+	return next, c, w.release(ctx, v, c, slices.DeleteFunc(had, func(a netip.Addr) bool { return slices.Contains(now, a) }))
 }
 
 // merge returns the document as it is to be stored, and the one that is; the
@@ -128,8 +137,12 @@ func (w *Writer) merge(v *view, d *codec.Document) (next, old *codec.Document, e
 	if err != nil {
 		return nil, nil, err
 	}
-	if next, err = codec.ParseValue(v.ref, value); err != nil || v.stored == nil {
-		return next, nil, err
+	if next, err = codec.ParseValue(v.ref, value); err != nil {
+		return nil, nil, err
+	}
+	if v.stored == nil {
+		identify(next)
+		return next, nil, nil
 	}
 	if old, err = codec.ParseValue(v.ref, v.stored.Value); err != nil {
 		return nil, nil, fmt.Errorf("what stands at %s can't be read, delete it first: %w", v.key, err)
