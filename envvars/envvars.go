@@ -73,7 +73,7 @@ func Services(s *registry.Snapshot, namespace string, names ...string) []*regist
 
 // add makes a service visible if it can have variables.
 func add(visible map[string]*registry.Entry, service *registry.Entry) {
-	if service != nil && len(service.PortalIPs) > 0 && validName(variableName(service.Name)) {
+	if service != nil && len(service.PortalIPs) > 0 && !service.IsAlias() && validName(variableName(service.Name)) {
 		visible[service.Name] = service
 	}
 }

@@ -41,12 +41,22 @@ func lines(vars []envvars.Var) []string {
 }
 
 func TestOf(t *testing.T) {
+	alias, lifted := service("my-ns", "alias", "10.0.0.1"), service("my-ns", "lifted", "10.0.0.2", tcp("", 80))
+	alias.Type, lifted.Type = registry.ExternalName, registry.ExternalName
 	tests := []struct {
 		name     string
 		services []registry.Object
 		filter   []string
 		want     []string
 	}{
+		{
+			name:     "an alias has none, one that has ports and a portal IP has all",
+			services: []registry.Object{alias, lifted},
+			want: []string{
+				"LIFTED_SERVICE_HOST=10.0.0.2", "LIFTED_SERVICE_PORT=80", "LIFTED_PORT=tcp://10.0.0.2:80", "LIFTED_PORT_80_TCP=tcp://10.0.0.2:80",
+				"LIFTED_PORT_80_TCP_PROTO=tcp", "LIFTED_PORT_80_TCP_PORT=80", "LIFTED_PORT_80_TCP_ADDR=10.0.0.2",
+			},
+		},
 		{
 			name:     "redis-master has its seven variables",
 			services: []registry.Object{service("my-ns", "redis-master", "10.0.0.11", tcp("", 6379))},

@@ -50,7 +50,8 @@ type Service struct {
 	LoadBalancerIPs []netip.Addr
 	// SourceRanges limits who may use the LoadBalancerIPs; empty means all.
 	SourceRanges []netip.Prefix
-	// ExternalName is the name that a service of that type stands for.
+	// ExternalName is the name that a service of that type stands for; see
+	// IsAlias.
 	ExternalName string
 
 	Ports []Port
@@ -71,6 +72,14 @@ type Service struct {
 	TrafficDistribution string
 	// PublishNotReady says that endpoints count as ready whatever they are.
 	PublishNotReady bool
+}
+
+// IsAlias reports whether a service is nothing but another name for something
+// outside: DNS has a CNAME record for it, and no packet is led there. One of
+// type ExternalName that has ports and a portal IP is more: a service like the
+// others, whose endpoints follow the name. No apiserver stores such a one.
+func (s *Service) IsAlias() bool {
+	return s.Type == ExternalName && (len(s.PortalIPs) == 0 || len(s.Ports) == 0)
 }
 
 // Port is one port of a service.

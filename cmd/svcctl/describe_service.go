@@ -98,7 +98,7 @@ func (d *description) policy(e *registry.Entry) {
 
 // serving writes the endpoints of each port.
 func (d *description) serving(e *registry.Entry) {
-	if e.Type == registry.ExternalName && len(e.Subsets) == 0 {
+	if e.IsAlias() && len(e.Subsets) == 0 {
 		return
 	}
 	failing := d.failing(e.Key)

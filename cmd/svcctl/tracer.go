@@ -60,7 +60,7 @@ func (t *tracer) service(e *registry.Entry) error {
 		t.line("also", "%v", rule)
 	}
 	t.refused(func(r rules.Refusal) bool { return r.Service == e.Key })
-	if e.Headless || e.Type == registry.ExternalName {
+	if e.Headless || e.IsAlias() {
 		t.line("fate", "clients connect to what the name stands for, past all rules")
 	}
 	return nil
@@ -112,7 +112,7 @@ func (t *tracer) owner(e *registry.Entry) {
 
 // records says what the name stands for in DNS.
 func (t *tracer) records(e *registry.Entry, name string) error {
-	if e.Type == registry.ExternalName {
+	if e.IsAlias() {
 		t.line("record", "CNAME %s", e.ExternalName)
 		return nil
 	}

@@ -33,6 +33,34 @@ func TestExternalName(t *testing.T) {
 	})
 }
 
+// A service that stands for something outside, has ports and a portal IP is one
+// like the others. Without one of the two it is an alias, as with "None".
+func TestExternalNameWithPortalIP(t *testing.T) {
+	spec := func(name, more string) string {
+		return "---\nkind: Service\napiVersion: v1\nmetadata: {name: " + name + ", namespace: my-ns}\nspec: {type: ExternalName, externalName: db.example.org" + more + "}\n"
+	}
+	const ports = ", ports: [{name: pg, port: 5432}]"
+	all := spec("lifted", ports+", clusterIP: 10.0.0.20") + spec("ports", ports) + spec("none", ports+", clusterIP: None") + spec("portless", ", clusterIP: 10.0.0.21")
+	h := filtered(t, "", all)
+	const name = "lifted.my-ns.svc.cluster.local."
+	alias := func(name string) question {
+		name += ".my-ns.svc.cluster.local."
+		return question{name, dns.TypeCNAME, lines(name + " 5 IN CNAME db.example.org.")}
+	}
+	run(t, h, []question{
+		{name, dns.TypeA, lines(name + " 5 IN A 10.0.0.20")},
+		{name, dns.TypeANY, lines(name + " 5 IN A 10.0.0.20")},
+		{"_pg._tcp." + name, dns.TypeSRV, lines("_pg._tcp."+name+" 5 IN SRV 0 100 5432 "+name, "extra: "+name+" 5 IN A 10.0.0.20")},
+		{"20.0.0.10.in-addr.arpa.", dns.TypePTR, lines("20.0.0.10.in-addr.arpa. 5 IN PTR " + name)},
+		alias("ports"), alias("none"), alias("portless"),
+	})
+	h = filtered(t, "ignore empty_service", all)
+	check(t, h, map[string]string{"lifted.my-ns.svc": "NXDOMAIN"})
+	run(t, h, []question{alias("ports")})
+	public := filtered(t, "public example.org", spec("lifted", ports+", clusterIP: 10.0.0.20, externalIPs: [203.0.113.9]"))
+	run(t, public, []question{{"lifted.my-ns.example.org.", dns.TypeA, lines("lifted.my-ns.example.org. 5 IN A 203.0.113.9")}})
+}
+
 // Aliases that lead to each other end.
 func TestExternalNameLoop(t *testing.T) {
 	run(t, loaded(t, theZones...), []question{

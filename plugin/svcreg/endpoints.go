@@ -37,7 +37,7 @@ func (r *endpointRules) of(s *registry.Snapshot, service *registry.Service) *reg
 // isEmpty reports whether a service should lead to endpoints, and has none
 // that serves.
 func isEmpty(e *registry.Entry) bool {
-	if e.Type == registry.ExternalName {
+	if e.IsAlias() {
 		return false
 	}
 	for i := range e.Subsets {

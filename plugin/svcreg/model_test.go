@@ -56,7 +56,7 @@ func newModel(t testing.TB, manifests string) *model {
 // this name of it.
 func (m *model) service(s *registry.Snapshot, e *registry.Entry, name string, primary bool) {
 	switch {
-	case e.Type == registry.ExternalName:
+	case e.Type == registry.ExternalName && (len(e.PortalIPs) == 0 || len(e.Ports) == 0):
 		if _, err := netip.ParseAddr(e.ExternalName); err != nil {
 			m.add(name, dns.TypeCNAME, strings.ToLower(e.ExternalName)+".")
 		}

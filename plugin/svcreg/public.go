@@ -56,11 +56,11 @@ func (s *service) publicAddrs() []netip.Addr {
 }
 
 // newPublic returns a service as a client outside sees it, or nil if it has no
-// public address. What a service of type ExternalName stands for is nothing
-// that svcreg leads to, and may be an internal name.
+// public address. What an alias stands for is nothing that svcreg leads to, and
+// may be an internal name.
 func newPublic(e *registry.Entry) *service {
 	switch {
-	case !isLabel(e.Name) || !isLabel(e.Namespace), e.Type == registry.ExternalName:
+	case !isLabel(e.Name) || !isLabel(e.Namespace), e.IsAlias():
 		return nil
 	case len(e.Ports) == 0 && !e.Headless:
 		return nil // as in the other zones

@@ -50,7 +50,7 @@ func newService(e *registry.Entry, rules *endpointRules) *service {
 		return nil
 	}
 	switch {
-	case e.Type == registry.ExternalName:
+	case e.IsAlias():
 		return newAlias(e)
 	case e.Headless:
 		return newHeadless(e, rules)

@@ -105,7 +105,7 @@ func serviceKind(s *registry.Service) string {
 	switch {
 	case s == nil:
 		return ""
-	case s.Type == registry.ExternalName:
+	case s.IsAlias():
 		return "external_name"
 	case !s.Headless:
 		return "cluster_ip"

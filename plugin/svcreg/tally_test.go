@@ -80,7 +80,8 @@ func TestServed(t *testing.T) {
 		{"headless, selected", service(func(s *registry.Service) { headless(s); s.Selector = map[string]string{"a": "b"} }), slice, "headless_with_selector"},
 		{"headless, of every pod", service(func(s *registry.Service) { headless(s); s.Selector = map[string]string{} }), slice, "headless_with_selector"},
 		{"headless, by hand", service(headless), slice, "headless_without_selector"},
-		{"alias", service(func(s *registry.Service) { s.Type = registry.ExternalName }), headlessEndpoints(key, 1), "external_name"},
+		{"alias", service(func(s *registry.Service) { s.Type, s.PortalIPs = registry.ExternalName, nil }), headlessEndpoints(key, 1), "external_name"},
+		{"a name with a portal IP", service(func(s *registry.Service) { s.Type = registry.ExternalName }), headlessEndpoints(key, 1), "cluster_ip"},
 		{"no service", nil, slice, ""},
 		{"a pod", service(headless), &registry.Pod{Meta: registry.Meta{Kind: registry.KindPod, Key: key}}, ""},
 	} {

@@ -57,7 +57,7 @@ func completeService(s *corev1.Service) {
 		}
 		setDefault(&p.TargetPort, intstr.FromInt32(p.Port))
 	}
-	if spec.Type == corev1.ServiceTypeExternalName {
+	if spec.Type == corev1.ServiceTypeExternalName && (spec.ClusterIP == "" || spec.ClusterIP == corev1.ClusterIPNone) {
 		return
 	}
 	if spec.InternalTrafficPolicy == nil {

@@ -193,6 +193,8 @@ const known = `
 ---
 {"kind": "Service", "apiVersion": "v1", "metadata": {"name": "outside", "namespace": "my-ns"}, "spec": {"type": "ExternalName", "externalName": "www.example.org"}}
 ---
+{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "lifted", "namespace": "my-ns"}, "spec": {"type": "ExternalName", "externalName": "www.example.org", "clusterIP": "10.0.0.83", "ports": [{"port": 80}]}}
+---
 {"kind": "Service", "apiVersion": "v1beta1", "id": "named", "namespace": "my-ns", "port": 80, "portalIP": "10.0.0.82"}
 ---
 {"kind": "Endpoints", "apiVersion": "v1beta1", "id": "named", "namespace": "my-ns", "endpoints": ["10.1.0.1:8080", "db.example.org:8080"]}
@@ -214,6 +216,7 @@ func TestSource(t *testing.T) {
 		"no such service":                 {ref(registry.KindService, "nothere"), false},
 		"a headless service, whose ports": {ref(registry.KindService, "headless"), true},
 		"a name outside":                  {ref(registry.KindService, "outside"), true},
+		"a name with a portal IP":         {ref(registry.KindService, "lifted"), false},
 		"an endpoint that is a name":      {ref(registry.KindService, "named"), true},
 		"a pod":                           {ref(registry.KindPod, "web-0"), true},
 		"a node":                          {ref(registry.KindNode, "node"), true},

@@ -44,7 +44,7 @@ func isPlain(e *registry.Entry) bool {
 	if e == nil {
 		return true
 	}
-	if e.Headless || e.Type == registry.ExternalName {
+	if e.Headless || e.IsAlias() {
 		return false
 	}
 	for _, s := range e.Subsets {

@@ -29,6 +29,7 @@ const (
 type registryStore interface {
 	read(ctx context.Context, service registry.Key, slices []registry.Key) (*source, error)
 	write(context.Context, *change) error
+	lift(ctx context.Context, service registry.Key) error
 }
 
 // lookup resolves a name.
@@ -255,6 +256,7 @@ func (c *controller) forget(s *service) {
 	for t := range s.checks {
 		c.uncheck(s, t)
 	}
+	c.agenda.cancel(s.relift)
 	if s.panicking {
 		c.metrics.panics.Dec()
 	}

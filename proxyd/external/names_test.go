@@ -76,30 +76,6 @@ func TestNameEverywhere(t *testing.T) {
 	f.wantBackends("slice", "[2001:db8::1]:80", "invalid AddrPort")
 }
 
-// A service that stands for a name has that name's addresses for those who go by
-// endpoints, if it says on which ports; the service itself stays as it is.
-func TestExternalName(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t)
-	f.dns.set("db.example.com. 0 A 192.0.2.1", "db.example.com. 0 AAAA 2001:db8::1")
-	f.put(`{"kind":"Service","apiVersion":"v1","metadata":{"name":"db","namespace":"my-ns"},
-		"spec":{"type":"ExternalName","externalName":"DB.example.com.","ports":[{"port":5432},{"name":"web","port":80,"targetPort":8080}]}}`)
-	before := f.stored(registry.KindService, "db")
-	f.start()
-	f.want("db", "192.0.2.1:5432", "192.0.2.1:8080", "[2001:db8::1]:5432", "[2001:db8::1]:8080")
-	want := registry.Target{Kind: registry.TargetHost, Key: registry.Key{Name: "db.example.com"}}
-	if got := f.slices("db")[0].Subsets[0].Endpoints[0].Target; got != want {
-		t.Errorf("an endpoint's name is %+v, want %+v", got, want)
-	}
-	f.dns.set("db.example.com. 0 A 192.0.2.2")
-	f.want("db", "192.0.2.2:5432", "192.0.2.2:8080")
-	if after := f.stored(registry.KindService, "db"); before != after {
-		t.Errorf("the service was changed: %s, then %s", before, after)
-	}
-	f.put(`{"kind":"Service","apiVersion":"v1","metadata":{"name":"db","namespace":"my-ns"},"spec":{"type":"ExternalName","externalName":"db.example.com"}}`)
-	f.want("db", "")
-}
-
 // What others would refuse in a slice keeps nobody from getting theirs: several
 // ports without names, a hostname that is none.
 func TestInvalidEndpoints(t *testing.T) {
@@ -141,6 +117,8 @@ func (b *brokenStore) read(context.Context, registry.Key, []registry.Key) (*sour
 	src := b.source
 	return &src, nil
 }
+
+func (b *brokenStore) lift(context.Context, registry.Key) error { return errors.New("broken") }
 
 func (b *brokenStore) write(context.Context, *change) error {
 	b.writes++

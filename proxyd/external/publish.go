@@ -55,8 +55,14 @@ func expand(src *source, resolve func(host string) ([]netip.Addr, string), refus
 			x.groups = append(x.groups, group{ports: subset.Ports, seen: map[netip.Addr]int{}})
 		}
 		for _, e := range subset.Endpoints {
-			for _, one := range x.resolved(e, resolve) {
-				x.add(&x.groups[i], src, one, refuse)
+			fit, refused, all := 0, x.refused, x.resolved(e, resolve)
+			for _, one := range all {
+				if x.add(&x.groups[i], src, one, refuse) {
+					fit++
+				}
+			}
+			if fit == 0 && refused == x.refused && len(all) > 0 {
+				x.remarks = append(x.remarks, "not used: "+e.Host+" has only addresses of another family than the service")
 			}
 		}
 	}
@@ -109,8 +115,8 @@ func (x *expansion) resolved(e registry.Endpoint, resolve func(string) ([]netip.
 }
 
 // add adds an endpoint to a group, unless it is refused or of a family that the
-// service has no address of.
-func (x *expansion) add(g *group, src *source, one outside, refuse func(netip.Addr) string) {
+// service has no address of. It returns whether the endpoint is in.
+func (x *expansion) add(g *group, src *source, one outside, refuse func(netip.Addr) string) bool {
 	one.Addr = one.Addr.Unmap()
 	if one.Hostname != "" && !label.MatchString(one.Hostname) {
 		one.Hostname = ""
@@ -122,11 +128,11 @@ func (x *expansion) add(g *group, src *source, one outside, refuse func(netip.Ad
 			text = "refused: " + one.host + " is " + one.Addr.String() + ": " + reason
 		}
 		x.remarks = append(x.remarks, text)
-		return
+		return false
 	}
 	portals := src.service.PortalIPs
 	if one.host != "" && len(portals) > 0 && !slices.ContainsFunc(portals, func(a netip.Addr) bool { return a.Unmap().Is4() == one.Addr.Is4() }) {
-		return
+		return false
 	}
 	first, again := g.seen[one.Addr]
 	switch {
@@ -136,6 +142,7 @@ func (x *expansion) add(g *group, src *source, one outside, refuse func(netip.Ad
 	case one.Ready && !g.endpoints[first].Ready:
 		g.endpoints[first] = one
 	}
+	return true
 }
 
 // slicesOf returns the slices of a service. There is at least one, which says

@@ -27,6 +27,8 @@ type service struct {
 	said         string         // of what failed last
 	written      []registry.Key // slices that the snapshot may not have yet
 	panicking    bool
+	unlifted     string // why it can't have a portal IP
+	relift       *entry // when that is tried again
 	counted      [3]int // what it adds to the metrics
 }
 
@@ -61,6 +63,10 @@ func (c *controller) publish(ctx context.Context, s *service) {
 	c.later(s, settle+time.Duration(len(s.checks))*settleEach)
 	want := c.desired(ctx, s)
 	changes := differences(s.source.own, want)
+	if changes.empty() && c.liftable(s, want) {
+		c.lift(ctx, s)
+		return
+	}
 	if changes.empty() {
 		s.pause, s.said = 0, ""
 		if len(want) == 0 && !s.stale {
@@ -114,6 +120,9 @@ func (c *controller) desired(ctx context.Context, s *service) []*registry.Endpoi
 		func(a netip.Addr) string { return Refused(c.snapshot, a) })
 	c.check(ctx, s, x)
 	remarks := append(x.remarks, c.judge(s, x)...)
+	if s.unlifted != "" {
+		remarks = append(remarks, "no portal IP: "+s.unlifted)
+	}
 	names := map[string][]netip.Addr{}
 	for host := range s.hosts {
 		if n := c.names[host]; n != nil && len(n.all()) > 0 {

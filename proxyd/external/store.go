@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -85,21 +83,6 @@ func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) 
 		src.subsets = endpoints.Subsets
 	}
 	return src, err
-}
-
-// behindName returns the endpoint that a service of type ExternalName stands
-// for, on the ports that it says.
-func behindName(service *registry.Service) []registry.Subset {
-	one := registry.Endpoint{Host: strings.ToLower(strings.TrimSuffix(service.ExternalName, ".")), Ready: true, Serving: true}
-	subset := registry.Subset{Endpoints: []registry.Endpoint{one}}
-	for _, p := range service.Ports {
-		port := registry.EndpointPort{Name: p.Name, Protocol: p.Protocol, Port: p.Port}
-		if number, err := strconv.ParseUint(p.TargetPort, 10, 16); err == nil {
-			port.Port = uint16(number)
-		}
-		subset.Ports = append(subset.Ports, port)
-	}
-	return []registry.Subset{subset}
 }
 
 func (src *source) readSlice(ctx context.Context, s *store, ref registry.Ref) error {
@@ -196,6 +179,11 @@ func (s *store) write(ctx context.Context, c *change) error {
 		}
 	}
 	return nil
+}
+
+// lift gives a service that stands for a name a portal IP.
+func (s *store) lift(ctx context.Context, service registry.Key) error {
+	return s.writer.Lift(ctx, service)
 }
 
 func (s *store) put(ctx context.Context, slice *registry.Endpoints) error {

@@ -40,7 +40,7 @@ type compiler struct {
 // compile returns what a service comes to; nothing for a nil entry.
 func (c *compiler) compile(e *registry.Entry) compiled {
 	c.compiled = compiled{}
-	if e == nil || e.Headless || e.Type == registry.ExternalName {
+	if e == nil || e.Headless || e.IsAlias() {
 		return c.compiled
 	}
 	c.begin(e)

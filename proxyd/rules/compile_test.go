@@ -116,6 +116,12 @@ func TestCompile(t *testing.T) {
 				service("b", "type: ExternalName, externalName: example.org, externalIPs: [192.0.2.1], "+port80),
 			policy: public,
 		}, {
+			name: "ExternalName with a portal IP and ports is as others",
+			manifests: service("a", "type: ExternalName, externalName: example.org, clusterIP: 10.0.0.1, externalIPs: [192.0.2.1], "+port80) + slice("a", "a-1", "10.1.0.1", "ready: true") +
+				service("b", "type: ExternalName, externalName: example.org, clusterIP: 10.0.0.2"),
+			policy: public,
+			want:   []string{"10.0.0.1:80/TCP ns/a → 10.1.0.1:8080", "192.0.2.1:80/TCP ns/a external → 10.1.0.1:8080"},
+		}, {
 			name: "affinity",
 			manifests: service("a", "clusterIP: 10.0.0.1, sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}, "+port80) +
 				endpoints("a", "{port: 8080}", "10.1.0.1"),

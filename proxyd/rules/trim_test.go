@@ -47,15 +47,21 @@ func TestTrim(t *testing.T) {
 	endpoints := func(m registry.Meta, of ...registry.Endpoint) *registry.Endpoints {
 		return &registry.Endpoints{Meta: m, Service: key("a"), Subsets: []registry.Subset{{Ports: []registry.EndpointPort{{Name: "http", Port: 80}}, Endpoints: of}}}
 	}
+	host := registry.Target{Kind: registry.TargetHost, Key: registry.Key{Name: "web.example.org"}}
+	outside := endpoints(meta(nil), registry.Endpoint{Addr: addr, Target: host, Ready: true})
 	tests := []struct {
 		name, zone string
 		from, want registry.Object
 	}{
 		{"a service", "", &full, &kept},
 		{"one without an address", "", &headless, &registry.Service{Meta: kept.Meta, Type: registry.NodePort, Headless: true}},
+		{"an alias", "", &registry.Service{Meta: meta(nil), Type: registry.ExternalName, ExternalName: "www.example.org", Ports: service.Ports}, &registry.Service{Meta: trimmed(nil), Type: registry.ExternalName}},
+		{"a name with a portal IP", "", &registry.Service{Meta: meta(nil), Type: registry.ExternalName, ExternalName: "www.example.org", PortalIPs: service.PortalIPs, Ports: service.Ports},
+			&registry.Service{Meta: trimmed(nil), Type: registry.ExternalName, PortalIPs: service.PortalIPs, Ports: service.Ports}},
 		{"one without weights", "", &registry.Service{Meta: meta(map[string]string{"a": "b"})}, &registry.Service{Meta: trimmed(nil)}},
 		{"endpoints", "", endpoints(meta(annotations), from("n1", "z1"), from("n2", "z2")), endpoints(trimmed(map[string]string{registry.TriggerAnnotation: "now"}), endpoint("n1", "z1"), endpoint("", "z2"))},
 		{"endpoints, in a zone that stays", "z1", endpoints(meta(nil), from("n1", "z1"), from("n2", "z2")), endpoints(trimmed(nil), endpoint("n1", "z1"), endpoint("", ""))},
+		{"an endpoint that was a name", "", outside, endpoints(trimmed(nil), registry.Endpoint{Addr: addr, Target: host, Ready: true})},
 		{"the node itself", "", &registry.Node{Meta: registry.Meta{Key: registry.Key{Name: "n1"}, UID: "1"}, Zone: "z1", IPs: []netip.Addr{addr}},
 			&registry.Node{Meta: registry.Meta{Key: registry.Key{Name: "n1"}}, Zone: "z1"}},
 		{"another node", "", &registry.Node{Meta: registry.Meta{Key: registry.Key{Name: "n2"}, UID: "1"}, Zone: "z1", IPs: []netip.Addr{addr}},

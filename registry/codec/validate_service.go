@@ -45,7 +45,8 @@ func (c *conversion) checkType(o *corev1.Service) {
 	}
 }
 
-// checkPortalIPs allows one address of each family, or "None" alone.
+// checkPortalIPs allows one address of each family, or "None" alone, which for a
+// service of type ExternalName says that it stays an alias.
 func (c *conversion) checkPortalIPs(o *corev1.Service, s *registry.Service) {
 	path := "spec.clusterIP"
 	if len(o.Spec.ClusterIPs) > 0 {
@@ -54,8 +55,8 @@ func (c *conversion) checkPortalIPs(o *corev1.Service, s *registry.Service) {
 			c.fail("spec.clusterIPs[0]", first, o.Spec.ClusterIP+", as clusterIP says")
 		}
 	}
-	if (s.Headless || len(s.PortalIPs) > 0) && s.Type == registry.ExternalName {
-		c.fail(path, o.Spec.ClusterIP, "none for a service of type ExternalName")
+	if len(s.PortalIPs) > 0 && s.IsAlias() {
+		c.fail(path, s.PortalIPs[0].String(), "none for a service of type ExternalName that has no ports")
 	}
 	families := map[bool]bool{}
 	for i, a := range s.PortalIPs {

@@ -1,6 +1,7 @@
 package write
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,11 @@ func (w *Writer) assign(ctx context.Context, v *view, d *codec.Document, had []n
 		return nil, err
 	}
 	service := object.(*registry.Service)
-	if service.Headless || service.Type == registry.ExternalName {
+	switch {
+	case service.Headless || service.IsAlias():
+		return nil, nil
+	case service.Type == registry.ExternalName && w.opts.WriteToKubernetes && (!v.owned || v.apiserver != ""):
+		d.SetPortalIPs() // an apiserver has none of this type
 		return nil, nil
 	}
 	networks, err := v.networks(w.layout)
@@ -38,11 +43,19 @@ func (w *Writer) assign(ctx context.Context, v *view, d *codec.Document, had []n
 	if err != nil {
 		return nil, err
 	}
-	missing, err := missingFamilies(d, networks, service.PortalIPs)
+	missing, err := missingFamilies(d, networks, service.PortalIPs, singleStack)
 	if err != nil || len(missing) == 0 {
 		return claims, err
 	}
-	addrs := slices.Clone(service.PortalIPs)
+	more, err := w.claimMissing(ctx, v, d, networks, service.PortalIPs, missing)
+	return append(claims, more...), err
+}
+
+// claimMissing claims an address of each family that is missing beside those
+// present, and writes all into the document.
+func (w *Writer) claimMissing(ctx context.Context, v *view, d *codec.Document, networks []netip.Prefix, present []netip.Addr, missing []family) ([]claim, error) {
+	var claims []claim
+	addrs := slices.Clone(present)
 	for _, f := range missing {
 		c, err := w.claimAny(ctx, v, slices.DeleteFunc(slices.Clone(networks), func(p netip.Prefix) bool { return familyOf(p.Addr()) != f }))
 		if err != nil {
@@ -95,8 +108,8 @@ func (w *Writer) claimAny(ctx context.Context, v *view, networks []netip.Prefix)
 }
 
 // missingFamilies returns the families of which a service is to get an
-// address.
-func missingFamilies(d *codec.Document, networks []netip.Prefix, present []netip.Addr) ([]family, error) {
+// address. The policy is that of a service which has none of its own.
+func missingFamilies(d *codec.Document, networks []netip.Prefix, present []netip.Addr, policy string) ([]family, error) {
 	text, err := d.JSON()
 	if err != nil {
 		return nil, err
@@ -106,6 +119,9 @@ func missingFamilies(d *codec.Document, networks []netip.Prefix, present []netip
 	}
 	if err := json.Unmarshal(text, &service); err != nil {
 		return nil, fmt.Errorf("spec: %w", err)
+	}
+	if len(service.Spec.Families) == 0 {
+		service.Spec.Policy = cmp.Or(service.Spec.Policy, policy)
 	}
 	var bases []netip.Addr
 	for _, n := range networks {
