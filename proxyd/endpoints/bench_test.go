@@ -3,6 +3,7 @@ package endpoints
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"testing"
 
 	"github.com/svcreg/svcreg/registry"
@@ -13,7 +14,7 @@ import (
 func BenchmarkSync(b *testing.B) {
 	for _, size := range []int{50, 5000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			objects := []registry.Object{web}
+			objects := []registry.Object{web, portalNetwork()}
 			var pods []*registry.Pod
 			for _, e := range groupOf(80, upTo(size)...).endpoints {
 				p := podWith("my-ns", e.Target.Name, labels{"app": "web"})
@@ -21,7 +22,7 @@ func BenchmarkSync(b *testing.B) {
 				p.Ready = true
 				objects, pods = append(objects, p), append(pods, p)
 			}
-			groups, _ := choose(web, pods, func(string) string { return "" })
+			groups, _ := choose(web, pods, view{&registry.Snapshot{}})
 			w := &world{}
 			config := &Config{SliceSize: DefaultSliceSize, Logger: slog.New(slog.DiscardHandler)}
 			for _, e := range planFor(web, groups, w.standing(), config).puts {
@@ -33,11 +34,19 @@ func BenchmarkSync(b *testing.B) {
 			}
 			for b.Loop() {
 				service := n.snapshot.Spec(web.Key)
-				groups, _ := choose(service, n.podsOf(service), func(string) string { return "" })
+				groups, _ := choose(service, n.podsOf(service), view{n.snapshot})
 				if p := planFor(service, groups, n.standing(web.Key), config); !p.empty() {
 					b.Fatalf("%d puts, %d deletes", len(p.puts), len(p.deletes))
 				}
 			}
 		})
+	}
+}
+
+// portalNetwork returns the object that says where portal IPs come from.
+func portalNetwork() *registry.ServiceCIDR {
+	return &registry.ServiceCIDR{
+		Meta:     registry.Meta{Kind: registry.KindServiceCIDR, Key: registry.Key{Name: "portal"}},
+		Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")},
 	}
 }

@@ -3,6 +3,7 @@ package endpoints
 import (
 	"context"
 	"maps"
+	"net/netip"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -35,7 +36,7 @@ func (n *controller) sync(ctx context.Context, k registry.Key, since time.Time) 
 	service := n.snapshot.Spec(k)
 	var groups []group
 	if selected(service) {
-		groups, r.refused = choose(service, n.podsOf(service), func(node string) string { return zoneIn(n.snapshot, node) })
+		groups, r.refused = choose(service, n.podsOf(service), view{n.snapshot})
 		if external.Wanted(service.Annotations) {
 			r.verdict = n.verdict(k)
 			r.unchecked = r.verdict == "" && n.Unchecked
@@ -50,6 +51,13 @@ func (n *controller) sync(ctx context.Context, k registry.Key, since time.Time) 
 	r.objects = len(have.own()) + p.creates() - len(p.deletes)
 	return r
 }
+
+// view is what a snapshot says of what services stand in.
+type view struct{ *registry.Snapshot }
+
+func (v view) zone(node string) string { return zoneIn(v.Snapshot, node) }
+
+func (v view) refuse(addr netip.Addr) string { return external.Refused(v.Snapshot, addr) }
 
 // podsOf returns the pods that a service selects.
 func (n *controller) podsOf(s *registry.Service) []*registry.Pod {

@@ -162,6 +162,11 @@ func (n *controller) learn(news news) {
 	for k, at := range news.nodes {
 		n.learnNode(before, k.Name, at)
 	}
+	if news.networks {
+		for k := range n.index.selectors {
+			n.touch(k, time.Time{})
+		}
+	}
 	for k, r := range n.written {
 		if r.revision <= n.snapshot.Revision() {
 			delete(n.written, k)
@@ -321,7 +326,7 @@ func (n *controller) report(k registry.Key, r result) {
 	for _, refusal := range r.refused {
 		if !n.said[refusal] {
 			n.said[refusal] = true
-			n.Logger.Warn("a pod's address is one that no service may lead to", "pod", refusal.pod, "address", refusal.addr)
+			n.Logger.Warn("a pod's address is one that no service may lead to", "pod", refusal.pod, "address", refusal.addr, "reason", refusal.reason)
 		}
 	}
 	warn := func(which bool, text string) {

@@ -18,10 +18,20 @@ type group struct {
 	endpoints []registry.Endpoint
 }
 
-// refusal is a pod's address that no service may lead to.
+// refusal is a pod's address that no service may lead to (CVE-2020-8555), and
+// why.
 type refusal struct {
-	pod  registry.Key
-	addr netip.Addr
+	pod    registry.Key
+	addr   netip.Addr
+	reason string
+}
+
+// surroundings are what matters to a service's endpoints beside its pods.
+type surroundings interface {
+	// zone returns where a node is.
+	zone(node string) string
+	// refuse returns why no service may lead to an address; "" if it may.
+	refuse(netip.Addr) string
 }
 
 // selected reports whether the controller makes the endpoints of a service: it
@@ -31,9 +41,8 @@ func selected(s *registry.Service) bool {
 }
 
 // choose returns the endpoints of a service, of the pods that its selector
-// matches, in groups. Their order depends on nothing but what they are. Zone
-// says where a node is.
-func choose(s *registry.Service, pods []*registry.Pod, zone func(node string) string) ([]group, []refusal) {
+// matches, in groups. Their order depends on nothing but what they are.
+func choose(s *registry.Service, pods []*registry.Pod, in surroundings) ([]group, []refusal) {
 	byID := map[string]*group{}
 	last := &group{}
 	var refused []refusal
@@ -43,17 +52,17 @@ func choose(s *registry.Service, pods []*registry.Pod, zone func(node string) st
 		}
 		ports := portsOf(s, pod)
 		for _, addr := range pod.IPs {
-			switch {
-			case !familyOf(s, addr):
+			if !familyOf(s, addr) {
 				continue
-			case !usable(addr):
-				refused = append(refused, refusal{pod.Key, addr})
+			}
+			if reason := in.refuse(addr); reason != "" {
+				refused = append(refused, refusal{pod.Key, addr, reason})
 				continue
 			}
 			if last.endpoints == nil || last.v6 != addr.Is6() || !slices.Equal(last.ports, ports) {
 				last = groupIn(byID, addr.Is6(), ports)
 			}
-			last.endpoints = append(last.endpoints, endpoint(s, pod, addr, zone))
+			last.endpoints = append(last.endpoints, endpoint(s, pod, addr, in))
 		}
 	}
 	return sorted(byID), refused
@@ -107,15 +116,8 @@ func familyOf(s *registry.Service, addr netip.Addr) bool {
 	return any || s.Headless
 }
 
-// usable reports whether a service may lead to an address: not to a host's own,
-// and not to one that means several hosts or none (CVE-2020-8555).
-func usable(a netip.Addr) bool {
-	return a.IsValid() && !a.IsUnspecified() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsMulticast() &&
-		a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
-
 // endpoint returns what a pod is in a slice.
-func endpoint(s *registry.Service, pod *registry.Pod, addr netip.Addr, zone func(string) string) registry.Endpoint {
+func endpoint(s *registry.Service, pod *registry.Pod, addr netip.Addr, in surroundings) registry.Endpoint {
 	e := registry.Endpoint{
 		Addr:        addr,
 		Node:        pod.Node,
@@ -125,7 +127,7 @@ func endpoint(s *registry.Service, pod *registry.Pod, addr netip.Addr, zone func
 		Terminating: pod.Terminating,
 	}
 	if pod.Node != "" {
-		e.Zone = zone(pod.Node)
+		e.Zone = in.zone(pod.Node)
 	}
 	if pod.Subdomain == s.Name && isLabel(pod.Hostname) {
 		e.Hostname = pod.Hostname

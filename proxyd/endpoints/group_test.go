@@ -2,12 +2,14 @@ package endpoints
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/svcreg/svcreg/proxyd/external"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
 	"github.com/svcreg/svcreg/registry/registrytest"
@@ -110,13 +112,13 @@ func TestChoose(t *testing.T) {
 		{"headless without ports", "{kind: Service, apiVersion: v1, metadata: {name: web, namespace: my-ns}, spec: {selector: {app: web}, clusterIP: None}}\n" + v1Pod("a", "192.0.2.1", ""),
 			"IPv4 \n a 192.0.2.1 ready serving\n"},
 		{"addresses that no service may lead to", v1Service + v1Pod("a", "127.0.0.1", "") + v1Pod("b", "169.254.169.254", "") + v1Pod("c", "224.0.0.1", "") +
-			v1Pod("d", "0.0.0.0", "") + v1Pod("e", "255.255.255.255", ""),
+			v1Pod("d", "0.0.0.0", "") + v1Pod("e", "255.255.255.255", "") + v1Pod("f", "10.0.0.9", ""),
 			""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			service, pods := served(t, tt.manifests)
-			groups, refused := choose(service, pods, func(node string) string { return "zone-of-" + node })
+			groups, refused := choose(service, pods, elsewhere{})
 			if diff := cmp.Diff(tt.want, describe(groups)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -125,6 +127,15 @@ func TestChoose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// elsewhere is a registry in which each node has a zone of its own.
+type elsewhere struct{}
+
+func (elsewhere) zone(node string) string { return "zone-of-" + node }
+
+func (elsewhere) refuse(addr netip.Addr) string {
+	return external.Refused(registry.Build(1, portalNetwork()), addr)
 }
 
 func dualPod(name string) string {
@@ -147,9 +158,8 @@ func TestChooseProtobuf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zone := func(string) string { return "" }
-	want, _ := choose(service, pods, zone)
-	got, _ := choose(service, []*registry.Pod{decoded.(*registry.Pod)}, zone)
+	want, _ := choose(service, pods, elsewhere{})
+	got, _ := choose(service, []*registry.Pod{decoded.(*registry.Pod)}, elsewhere{})
 	if diff := cmp.Diff(describe(want), describe(got)); diff != "" {
 		t.Errorf("(-JSON +protobuf):\n%s", diff)
 	}

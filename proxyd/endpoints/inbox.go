@@ -12,6 +12,7 @@ import (
 type news struct {
 	snapshot              *registry.Snapshot // the latest
 	services, pods, nodes map[registry.Key]time.Time
+	networks              bool // those of portal IPs, which no pod may have
 }
 
 // inbox takes news from the watcher, which waits for nobody.
@@ -34,7 +35,7 @@ func (b *inbox) put(s *registry.Snapshot, c *registry.Changes) {
 	defer b.mu.Unlock()
 	n := &b.news
 	if n.services == nil {
-		*n = news{nil, map[registry.Key]time.Time{}, map[registry.Key]time.Time{}, map[registry.Key]time.Time{}}
+		*n = news{services: map[registry.Key]time.Time{}, pods: map[registry.Key]time.Time{}, nodes: map[registry.Key]time.Time{}}
 	}
 	var now time.Time
 	if b.listed {
@@ -44,6 +45,7 @@ func (b *inbox) put(s *registry.Snapshot, c *registry.Changes) {
 	note(n.services, c.Services, now)
 	note(n.pods, c.Pods, now)
 	note(n.nodes, c.Nodes, now)
+	n.networks = n.networks || len(c.ServiceCIDRs) > 0
 	select {
 	case b.wake <- struct{}{}:
 	default:

@@ -67,6 +67,7 @@ func TestLearn(t *testing.T) {
 		{"a node moves", put(strings.Replace(node, "zone: z", "zone: other", 1)), "a/every* a/web*"},
 		{"a node's heartbeat", put(node), ""},
 		{"a node that runs nothing", put("{kind: Node, apiVersion: v1, metadata: {name: other, labels: {topology.kubernetes.io/zone: z}}}"), ""},
+		{"another portal network", registry.Put(portalNetwork()), "a/every a/web b/web"},
 		{"a service", put("{kind: Service, apiVersion: v1, metadata: {name: web, namespace: b}, spec: {selector: {app: x}, clusterIP: None}}"), "b/web*"},
 		{"a slice that the controller wrote", slice(40), ""},
 		{"a slice that somebody else wrote", slice(51), "a/web"},

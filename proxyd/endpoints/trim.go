@@ -8,6 +8,7 @@ import (
 // kinds are what the controller follows.
 var kinds = []registry.Kind{
 	registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindPod, registry.KindNode,
+	registry.KindServiceCIDR,
 }
 
 // trim takes out of an object what the controller has no use for: of what
