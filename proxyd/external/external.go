@@ -58,6 +58,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Registerer gets the metrics; nil means none.
 	Registerer prometheus.Registerer
+	// Events, if not nil, are told what happens to services.
+	Events Events
 
 	// Resolver is the address and port of the name server to ask, such as
 	// 192.0.2.53:53; empty means those of /etc/resolv.conf.

@@ -58,6 +58,9 @@ func serviceOf(name string, zones []string) (k registry.Key, ok bool) {
 	return registry.Key{}, false
 }
 
+// loopReason is why a name is refused that loops.
+const loopReason = "it leads back to the service itself"
+
 // loops reports whether one of some names leads back to a service: is a name of
 // it, or of another one whose own names do.
 func loops(k registry.Key, names []string, zones []string, hosts func(registry.Key) []string) bool {

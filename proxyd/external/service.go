@@ -78,7 +78,9 @@ func (c *controller) publish(ctx context.Context, s *service) {
 	for _, slice := range want {
 		s.written = append(s.written, slice.Key)
 	}
+	before := s.source.own
 	c.job(ctx, s, func(ctx context.Context) error { return c.store.write(ctx, changes) }, func() {
+		c.tell(s, before, want)
 		// Of what was written the revisions matter, for the next time.
 		s.stale, s.pause, s.said = true, 0, ""
 		c.metrics.writes.Inc()
