@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -43,4 +44,45 @@ func (d *description) onlyPods(k registry.Key) bool {
 	}
 	object, ok := d.snapshot.Object(registry.Ref{Kind: registry.KindEndpoints, Key: k}).(*registry.Endpoints)
 	return !ok || podendpoints.Own(object)
+}
+
+// selects reports whether a service's endpoints are to have a pod.
+func selects(s *registry.Service, p *registry.Pod) bool {
+	if s.Selector == nil || s.Namespace != p.Namespace {
+		return false
+	}
+	for k, v := range s.Selector {
+		if have, ok := p.Labels[k]; !ok || have != v {
+			return false
+		}
+	}
+	return true
+}
+
+// refused says which addresses of a pod no service may lead to.
+func (d *description) refused(p *registry.Pod) []string {
+	var remarks []string
+	for _, addr := range p.IPs {
+		if reason := external.Refused(d.snapshot, addr); reason != "" {
+			remarks = append(remarks, fmt.Sprintf("refused: pod %s is %s: %s", p.Name, addr, reason))
+		}
+	}
+	return remarks
+}
+
+// refusedPods says which pods a service doesn't lead to for their addresses.
+func (d *description) refusedPods(s *registry.Service) [][]string {
+	if s.Selector == nil {
+		return nil
+	}
+	var rows [][]string
+	for p := range d.snapshot.Pods() {
+		if selects(s, p) && !p.Finished {
+			for _, remark := range d.refused(p) {
+				rows = append(rows, []string{remark})
+			}
+		}
+	}
+	slices.SortFunc(rows, slices.Compare)
+	return rows
 }

@@ -85,6 +85,9 @@ func (d *description) pod(ref registry.Ref) error {
 	}
 	slices.SortFunc(rows, slices.Compare)
 	d.rows("Services", rows)
+	for _, remark := range d.refused(p) {
+		d.field("Remark", remark)
+	}
 	return nil
 }
 
@@ -98,13 +101,8 @@ func (d *description) part(e *registry.Entry, p *registry.Pod) string {
 			}
 		}
 	}
-	if e.Selector == nil {
+	if !selects(e.Service, p) {
 		return ""
-	}
-	for k, v := range e.Selector {
-		if p.Labels[k] != v {
-			return ""
-		}
 	}
 	return "selects it, but it isn't among the endpoints"
 }
