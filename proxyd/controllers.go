@@ -10,6 +10,7 @@ import (
 
 	"github.com/svcreg/svcreg/proxyd/announce"
 	podendpoints "github.com/svcreg/svcreg/proxyd/endpoints"
+	"github.com/svcreg/svcreg/proxyd/events"
 	"github.com/svcreg/svcreg/proxyd/external"
 	"github.com/svcreg/svcreg/proxyd/leader"
 	"github.com/svcreg/svcreg/proxyd/loadbalancer"
@@ -59,6 +60,7 @@ type parts struct {
 	feed    *announce.Feed // of what the rules are made from
 	ready   func() bool    // whether all rules stand
 	metrics *metrics
+	events  *events.Recorder
 }
 
 // controllerNames are those that there are.
@@ -71,7 +73,7 @@ func (p *parts) tasks(controller string) ([]task, error) {
 	case "external":
 		c := p.Controllers.External
 		c.Client, c.Layout, c.Node, c.Logger, c.Registerer = p.client, p.layout, p.node, logger, registerer
-		c.LeaderTTL = p.Controllers.LeaderTTL
+		c.LeaderTTL, c.Events = p.Controllers.LeaderTTL, p.events.Source(controller)
 		return []task{func(ctx context.Context) error { return external.Run(ctx, c) }}, c.Validate()
 	case "endpoints":
 		c := p.Controllers.Endpoints
@@ -108,7 +110,14 @@ func (p *program) newControllers(c *Config, m *metrics) ([]task, error) {
 	if err != nil {
 		return nil, settingError("registry-prefix", err)
 	}
-	with := &parts{c, p.client, layout, p.loop.policy.NodeName, p.feed, p.told.ready.Load, m}
+	node := p.loop.policy.NodeName
+	if len(c.Controllers.Names) > 0 {
+		p.events, err = events.New(events.Config{Client: p.client, Layout: layout, Node: node, Logger: p.logger, Registerer: m.registry})
+		if err != nil {
+			return nil, err
+		}
+	}
+	with := &parts{c, p.client, layout, node, p.feed, p.told.ready.Load, m, p.events}
 	var all []task
 	for _, name := range c.Controllers.Names {
 		tasks, err := with.tasks(name)

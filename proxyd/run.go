@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/svcreg/svcreg/proxyd/announce"
+	"github.com/svcreg/svcreg/proxyd/events"
 	"github.com/svcreg/svcreg/proxyd/node"
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/watch"
@@ -60,6 +61,7 @@ type program struct {
 	// whoever announces addresses what the rules are made from; nil for nobody.
 	controllers []task
 	feed        *announce.Feed
+	events      *events.Recorder // of what controllers have to tell; nil without any
 }
 
 // newProgram opens everything that can fail. It programs nothing yet.
@@ -143,7 +145,7 @@ func (p *program) listen(ctx context.Context, c *Config, h *health, m *metrics) 
 }
 
 // run runs the tasks: the servers around the others, so that they answer to
-// the end.
+// the end, and with them the events, so that the last ones are told.
 func (p *program) run(ctx context.Context) error {
 	p.told.status("waiting for the registry")
 	around, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -154,6 +156,9 @@ func (p *program) run(ctx context.Context) error {
 	}
 	if p.api != nil {
 		servers.Go(func() error { return p.api.server.Run(around) })
+	}
+	if p.events != nil {
+		servers.Go(func() error { return p.events.Run(around) })
 	}
 	tasks, inner := errgroup.WithContext(ctx)
 	// A server that fails ends the tasks too; when they have ended, so do
