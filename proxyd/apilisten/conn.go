@@ -66,10 +66,15 @@ func (c *conn) extend(until time.Time) bool {
 	return c.Conn.SetWriteDeadline(until) == nil
 }
 
-// SetWriteDeadline implements net.Conn. None means that Write gives up in time.
+// SetWriteDeadline implements net.Conn. None means that Write gives up in time,
+// which is so already if nobody else has set one: net/http takes it away after
+// each request.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if t.IsZero() && !c.theirs {
+		return nil
+	}
 	c.theirs, c.until = !t.IsZero(), time.Time{}
 	return c.Conn.SetWriteDeadline(t)
 }

@@ -99,6 +99,9 @@ func TestWriteSetsFewDeadlines(t *testing.T) {
 			if _, err := c.Write([]byte("x")); err != nil {
 				t.Fatal(err)
 			}
+			if err := c.SetWriteDeadline(time.Time{}); err != nil { // as net/http does after each request
+				t.Fatal(err)
+			}
 			time.Sleep(time.Second)
 		}
 		if counted.set > 4 {

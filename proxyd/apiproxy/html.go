@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -29,9 +28,12 @@ const maxToken = 1 << 20
 // rewritePage has the links of a response rewritten while it is read, if it is
 // an HTML page whose encoding is known.
 func (l links) rewritePage(r *http.Response) {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if !strings.EqualFold(strings.TrimSpace(media), "text/html") {
+		return
+	}
 	coding, known := codings[strings.ToLower(r.Header.Get("Content-Encoding"))]
-	if media != "text/html" || !known || r.StatusCode == http.StatusPartialContent {
+	if !known || r.StatusCode == http.StatusPartialContent {
 		return
 	}
 	for _, h := range []string{"Content-Length", "Content-Md5", "Digest", "Content-Digest", "Accept-Ranges"} {
