@@ -115,6 +115,16 @@ func (k *fake) commit(_ rules.Family, gone, come []element) error {
 	return nil
 }
 
+func (k *fake) replace(f rules.Family, all []element) error {
+	if k.refuses != nil && slices.ContainsFunc(all, k.refuses) {
+		return fmt.Errorf("conn.Receive: %w", syscall.EINVAL)
+	}
+	for id := range k.table.elements {
+		k.table.elements[id] = map[string]string{}
+	}
+	return k.commit(f, nil, all)
+}
+
 // texts returns the frontends that stand, as nft has them.
 func (k *fake) texts(ids ...setID) []string {
 	var all []string
@@ -221,6 +231,62 @@ func TestRejected(t *testing.T) {
 	expect(p.Sync(t.Context(), next, next.Differing(now), nil))
 }
 
+// Where elements are many they are replaced, and not read but where the kernel
+// is against that.
+func TestReplace(t *testing.T) {
+	var all strings.Builder
+	for i := range 20 {
+		all.WriteString(service(fmt.Sprintf("s%d", i), fmt.Sprintf("clusterIP: 10.0.0.%d, "+ports, i+1), "10.1.1.2", "10.1.2.2"))
+	}
+	now := compiled(t, all.String())
+	read := &fake{}
+	p := newProxier(Config{}, read, []rules.Family{rules.IPv4})
+	carryOut(t, p, now, nil)
+	for name, test := range map[string]struct {
+		less    int // than there are
+		refused string
+		errs    []error
+		reads   int
+	}{
+		"many":            {0, "", nil, 0},
+		"few":             {-1, "", nil, 1},
+		"one refused":     {0, "10.0.0.7 ", nil, 1},
+		"a passing error": {0, "", []error{syscall.ENOBUFS}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := &fake{}
+			first := newProxier(Config{}, k, []rules.Family{rules.IPv4})
+			carryOut(t, first, compiled(t, service("old", "clusterIP: 10.0.0.7, "+ports, "10.1.9.9")+service("older", "clusterIP: 10.0.9.9, "+ports)), nil)
+			k.reads, k.errs = 0, test.errs
+			k.refuses = func(e element) bool {
+				return test.refused != "" && strings.Contains(e.text(rules.IPv4), test.refused)
+			}
+			again := newProxier(Config{}, k, []rules.Family{rules.IPv4})
+			again.many = p.Sizes()["elements"] - test.less
+			err := again.Sync(t.Context(), now, nil, nil)
+			want := maps.Clone(read.table.elements[frontends])
+			maps.DeleteFunc(want, func(key, _ string) bool {
+				return test.refused != "" && strings.HasPrefix(key, "\x0a\x00\x00\x07")
+			})
+			if diff := cmp.Diff(want, k.table.elements[frontends]); diff != "" || (err != nil) != (test.refused != "") {
+				t.Errorf("error %v; -want +got:\n%s", err, diff)
+			}
+			if k.reads != test.reads {
+				t.Errorf("%d reads, want %d", k.reads, test.reads)
+			}
+			if test.refused != "" {
+				return
+			}
+			if diff := cmp.Diff(read.table.elements, k.table.elements); diff != "" {
+				t.Errorf("-read +replaced:\n%s", diff)
+			}
+			if diff := cmp.Diff(p.Sizes(), again.Sizes()); diff != "" {
+				t.Errorf("sizes: -read +replaced:\n%s", diff)
+			}
+		})
+	}
+}
+
 // More slots than a class can have are refused with the service's name.
 func TestTooManySlots(t *testing.T) {
 	r := &rules.Rule{Target: rules.Target{Backends: make([]rules.Backend, maxSlots+1)}}
@@ -300,7 +366,7 @@ func TestReads(t *testing.T) {
 		now   int
 		reads int
 	}{
-		{"the first", func() {}, 0, 2}, // to find nothing, and then the new table
+		{"the first", func() {}, 0, 1},
 		{"nothing changed", func() {}, 0, 0},
 		{"another policy's rules", func() {}, 1, 0},
 		{"after a change", func() { carryOut(t, p, all[0], all[0].Differing(all[1])) }, 0, 0},

@@ -25,6 +25,8 @@ type kernel interface {
 	glance(f rules.Family) (*standing, error)
 	// commit deletes elements and adds others in one transaction.
 	commit(f rules.Family, gone, come []element) error
+	// replace puts elements in place of all that stand, in one transaction.
+	replace(f rules.Family, all []element) error
 	// sign notes what stands in a table, so that changes by others are known.
 	sign(f rules.Family, version uint32) error
 	// generation returns a number that is the next one after each transaction,

@@ -4,8 +4,11 @@ package nftables
 
 import (
 	"errors"
+	"maps"
 	"syscall"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
@@ -61,6 +64,19 @@ func TestTransactions(t *testing.T) {
 		}
 		if _, err := k.read(rules.IPv6); err != nil {
 			t.Error(err)
+		}
+		before, _ := k.generation()
+		err := k.replace(rules.IPv4, []element{at})
+		after, _ := k.generation()
+		s, readErr := k.read(rules.IPv4)
+		if err := errors.Join(err, readErr); err != nil || after != before+1 || !maps.Equal(s.elements[frontends], map[string]string{at.key: at.value}) || len(s.elements[endpoints]) != 0 {
+			t.Errorf("replaced: %v, generation %d after %d, stand %v; want one transaction, and one frontend", err, after, before, s)
+		}
+		if err := k.replace(rules.IPv4, []element{short}); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("replaced by a key too short: %v, want %v", err, syscall.EINVAL)
+		}
+		if after, err := k.read(rules.IPv4); err != nil || !cmp.Equal(s, after) {
+			t.Errorf("after a refusal stand %v, %v; want what stood", after, err)
 		}
 		_ = k.socket.file.Close()
 		if err := k.commit(rules.IPv4, nil, []element{at}); err == nil || k.socket != nil {

@@ -32,6 +32,10 @@ func (l *ledger) sign(f rules.Family, version uint32) error {
 	return l.made(l.kernel.sign(f, version))
 }
 
+func (l *ledger) replace(f rules.Family, all []element) error {
+	return l.made(l.kernel.replace(f, all))
+}
+
 func (l *ledger) commit(f rules.Family, gone, come []element) error {
 	return l.made(l.kernel.commit(f, gone, come))
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/svcreg/svcreg/proxyd/node"
@@ -21,6 +22,7 @@ type Proxier struct {
 	kernel   *ledger
 	changes  node.NFTables
 	families map[rules.Family]*table
+	many     int // elements, which are replaced rather than read
 }
 
 // table is what is known of a family's table.
@@ -55,7 +57,7 @@ func New(cfg Config) (*Proxier, error) {
 }
 
 func newProxier(cfg Config, k kernel, families []rules.Family) *Proxier {
-	p := &Proxier{cfg: cfg, kernel: &ledger{kernel: k}, families: map[rules.Family]*table{}}
+	p := &Proxier{cfg: cfg, kernel: &ledger{kernel: k}, families: map[rules.Family]*table{}, many: manyElements}
 	for _, f := range families {
 		p.families[f] = &table{version: version(f, cfg)}
 	}
@@ -231,13 +233,13 @@ func (p *Proxier) reconcile(ctx context.Context, f rules.Family, r *rules.Rulese
 
 func (p *Proxier) repair(ctx context.Context, f rules.Family, r *rules.Ruleset) error {
 	t := p.families[f]
-	s, err := p.kernel.read(f)
+	s, err := p.kernel.glance(f)
 	if err != nil {
 		return err
 	}
-	all := t.feasible(f, r)
+	all, stands := t.feasible(f, r), s != nil
 	if !s.intact(t.version) {
-		if s, err = p.rebuild(ctx, f, all, s != nil); err != nil {
+		if s, err = p.rebuild(ctx, f, all, stands); err != nil {
 			return err
 		}
 	}
@@ -245,7 +247,21 @@ func (p *Proxier) repair(ctx context.Context, f rules.Family, r *rules.Ruleset) 
 	if err := p.ensure(ctx, f, all); err != nil {
 		return err
 	}
-	a := applier{p.kernel, f, &t.rejected}
+	if stands && p.replace(f, all) {
+		return nil
+	}
+	if s, err = p.kernel.read(f); err != nil {
+		return err
+	}
+	if s == nil {
+		return syscall.ENOENT // somebody else is at it
+	}
+	return p.difference(ctx, f, s, all)
+}
+
+// difference carries out what makes a difference between what stands and rules.
+func (p *Proxier) difference(ctx context.Context, f rules.Family, s *standing, all []rules.Rule) error {
+	t := p.families[f]
 	size := 0
 	for id := range s.elements {
 		size += len(s.elements[id])
@@ -255,6 +271,7 @@ func (p *Proxier) repair(ctx context.Context, f rules.Family, r *rules.Ruleset) 
 		size += len(groups[i].come) - len(groups[i].gone)
 	}
 	t.size.Store(int64(size))
+	a := applier{p.kernel, f, &t.rejected}
 	return a.apply(ctx, groups)
 }
 
@@ -313,7 +330,7 @@ func (p *Proxier) rebuild(ctx context.Context, f rules.Family, all []rules.Rule,
 	if err := p.kernel.sign(f, t.version); err != nil {
 		return nil, fmt.Errorf("read tables: %w", err)
 	}
-	s, err := p.kernel.read(f)
+	s, err := p.kernel.glance(f)
 	if err == nil && !s.intact(t.version) {
 		err = errors.New("somebody else changes table " + tableName)
 	}

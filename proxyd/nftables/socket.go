@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// sendBuffer has room for a transaction of maxElements, receiveBuffer for
-	// the complaints about it.
-	sendBuffer, receiveBuffer = 16 << 20, 4 << 20
+	// sendBuffer has room for a million elements that replace others,
+	// receiveBuffer for the complaints about them.
+	sendBuffer, receiveBuffer = 128 << 20, 4 << 20
 	// answerSize is more than the kernel sends at once; it sends as much as
 	// somebody has asked for before.
 	answerSize = 64 << 10

@@ -70,9 +70,7 @@ func (k *real) sign(f rules.Family, version uint32) error {
 	const set = "fingerprint"
 	var r request
 	r.transaction(unix.NFNL_MSG_BATCH_BEGIN)
-	flush := r.table(unix.NFT_MSG_DELSETELEM, 0, f)
-	r.text(unix.NFTA_SET_ELEM_LIST_SET, set)
-	r.close(flush)
+	r.flush(f, set)
 	r.elements(unix.NFT_MSG_NEWSETELEM, unix.NLM_F_CREATE, f, set, slices.Values([]element{
 		{key: number(versionKey), value: number(version)}, {key: number(chainsKey), value: number(s.found)},
 	}))
