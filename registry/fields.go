@@ -75,7 +75,7 @@ func (s *Service) head(c *coder) {
 
 func (s *Service) fields(c *coder) {
 	s.head(c)
-	c.flags(&s.Headless, &s.ExternalLocal, &s.InternalLocal, &s.PublishNotReady)
+	c.flags(&s.Headless, &s.ExternalLocal, &s.InternalLocal, &s.PublishNotReady, &s.OnlyIPv4, &s.OnlyIPv6)
 	text(c, &s.Type)
 	for i := range list(c, &s.Ports) {
 		s.Ports[i].fields(c)

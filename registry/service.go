@@ -72,6 +72,10 @@ type Service struct {
 	TrafficDistribution string
 	// PublishNotReady says that endpoints count as ready whatever they are.
 	PublishNotReady bool
+	// OnlyIPv4 and OnlyIPv6 say that a headless service asks for pods' addresses
+	// of one family (a single one in spec.ipFamilies); without either it has
+	// those of both.
+	OnlyIPv4, OnlyIPv6 bool
 }
 
 // IsAlias reports whether a service is nothing but another name for something

@@ -102,8 +102,12 @@ func groupID(v6 bool, ports []registry.EndpointPort) string {
 }
 
 // familyOf reports whether a service has use for an address of that family: one
-// with addresses of its own for those that they are of, any other for all.
+// with addresses of its own for those that they are of, a headless one for what
+// it asks for, any other for all.
 func familyOf(s *registry.Service, addr netip.Addr) bool {
+	if s.Headless {
+		return !(addr.Is4() && s.OnlyIPv6) && !(addr.Is6() && s.OnlyIPv4)
+	}
 	any := true
 	for _, list := range [][]netip.Addr{s.PortalIPs, s.PublicIPs, s.LoadBalancerIPs} {
 		for _, own := range list {
@@ -113,7 +117,7 @@ func familyOf(s *registry.Service, addr netip.Addr) bool {
 			any = false
 		}
 	}
-	return any || s.Headless
+	return any
 }
 
 // endpoint returns what a pod is in a slice.

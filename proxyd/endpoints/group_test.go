@@ -109,6 +109,10 @@ func TestChoose(t *testing.T) {
 		{"headless: every family, and hostnames", strings.Replace(v1Service, "10.0.0.10", "None", 1) + dualPod("a") +
 			v1Pod("b", "192.0.2.2", "hostname: web-1, subdomain: web") + v1Pod("c", "192.0.2.3", "hostname: other, subdomain: other") + v1Pod("d", "192.0.2.4", "hostname: Bad_, subdomain: web"),
 			"IPv4 :80/TCP\n a 192.0.2.1 ready serving\n b 192.0.2.2 ready serving web-1\n c 192.0.2.3 ready serving\n d 192.0.2.4 ready serving\nIPv6 :80/TCP\n a 2001:db8::1 ready serving\n"},
+		{"headless, of one family", strings.Replace(v1Service, "10.0.0.10", "None, ipFamilies: [IPv6]", 1) + dualPod("a") + v1Pod("b", "192.0.2.2", ""),
+			"IPv6 :80/TCP\n a 2001:db8::1 ready serving\n"},
+		{"headless, of the other", strings.Replace(v1Service, "10.0.0.10", "None, ipFamilies: [IPv4]", 1) + dualPod("a"),
+			"IPv4 :80/TCP\n a 192.0.2.1 ready serving\n"},
 		{"headless without ports", "{kind: Service, apiVersion: v1, metadata: {name: web, namespace: my-ns}, spec: {selector: {app: web}, clusterIP: None}}\n" + v1Pod("a", "192.0.2.1", ""),
 			"IPv4 \n a 192.0.2.1 ready serving\n"},
 		{"addresses that no service may lead to", v1Service + v1Pod("a", "127.0.0.1", "") + v1Pod("b", "169.254.169.254", "") + v1Pod("c", "224.0.0.1", "") +

@@ -12,6 +12,11 @@ func encodeService(o *registry.Service) encoded {
 	switch portals := texts(o.PortalIPs); {
 	case o.Headless:
 		spec["clusterIP"], spec["clusterIPs"] = headless, []string{headless}
+		if o.OnlyIPv4 {
+			spec["ipFamilies"] = []string{"IPv4"}
+		} else if o.OnlyIPv6 {
+			spec["ipFamilies"] = []string{"IPv6"}
+		}
 	case len(portals) > 0:
 		spec["clusterIP"], spec["clusterIPs"] = portals[0], portals
 	}

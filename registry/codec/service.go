@@ -46,6 +46,7 @@ func (c *conversion) service(meta registry.Meta, o *corev1.Service) *registry.Se
 		s.TrafficDistribution = *d
 	}
 	c.portalIPs(s, o)
+	readFamily(s, &o.Spec)
 	c.loadBalancer(s, o)
 	c.affinity(s, o)
 	for i := range o.Spec.Ports {
@@ -86,6 +87,15 @@ func (c *conversion) portalList(s *registry.Service, path string, texts []string
 			s.PortalIPs = append(s.PortalIPs, a)
 		}
 	}
+}
+
+// readFamily reads of which single family a headless service is. Those of
+// others can be seen from their portal IPs.
+func readFamily(s *registry.Service, spec *corev1.ServiceSpec) {
+	if p := spec.IPFamilyPolicy; !s.Headless || len(spec.IPFamilies) != 1 || p != nil && *p != corev1.IPFamilyPolicySingleStack {
+		return
+	}
+	s.OnlyIPv4, s.OnlyIPv6 = spec.IPFamilies[0] == corev1.IPv4Protocol, spec.IPFamilies[0] == corev1.IPv6Protocol
 }
 
 // loadBalancer reads the addresses that a load balancer gave. Those of mode

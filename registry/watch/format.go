@@ -23,7 +23,7 @@ import (
 // does that, this is another version. A file of another version is ignored.
 const (
 	magic         = "svcreg snapshot\n"
-	formatVersion = 5
+	formatVersion = 6
 	bodyStart     = len(magic) + 1
 )
 
