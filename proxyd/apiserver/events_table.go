@@ -70,13 +70,13 @@ func eventCells(e *corev1.Event) []any {
 	}
 	of := &e.InvolvedObject
 	return []any{
-		age(last), e.Type, e.Reason, strings.ToLower(of.Kind) + "/" + of.Name, of.FieldPath, source,
-		strings.TrimSpace(e.Message), age(first), int64(count), e.Name,
+		since(last), e.Type, e.Reason, strings.ToLower(of.Kind) + "/" + of.Name, of.FieldPath, source,
+		strings.TrimSpace(e.Message), since(first), int64(count), e.Name,
 	}
 }
 
-// age says how long ago something was.
-func age(at time.Time) string {
+// since says how long ago something was.
+func since(at time.Time) string {
 	if at.IsZero() {
 		return unknown
 	}
