@@ -135,6 +135,7 @@ func TestSettings(t *testing.T) {
 		{"loadbalancer-hook-timeout", "0s", nil, "--loadbalancer-hook-timeout: 0s: want 1ms to 1h0m0s"},
 		{"announce-interfaces", "eth*,br0", func(c *Config) { c.Controllers.Announce.Interfaces = []string{"eth*", "br0"} }, ""},
 		{"announce-interfaces", "eth[", nil, `--announce-interfaces: "eth[": want the name of an interface, or a pattern such as "eth*"`},
+		{"announce-settle", "2h", nil, "--announce-settle: 2h0m0s: want 0s to 1h0m0s"},
 		{"announce-ttl", "1s", nil, "--announce-ttl: 1s: want 2s to 1h0m0s"},
 		{"controllers", "external,external", nil, `--controllers: "external" stands there twice`},
 	}

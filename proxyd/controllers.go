@@ -44,7 +44,7 @@ func defaultControllers() Controllers {
 		},
 		Endpoints:    podendpoints.Config{SliceSize: podendpoints.DefaultSliceSize},
 		LoadBalancer: loadbalancer.Config{Grace: loadbalancer.DefaultGrace, HookTimeout: loadbalancer.DefaultHookTimeout},
-		Announce:     announce.Config{TTL: announce.DefaultTTL},
+		Announce:     announce.Config{TTL: announce.DefaultTTL, Settle: announce.DefaultSettle},
 	}
 }
 

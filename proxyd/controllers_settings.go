@@ -29,6 +29,7 @@ func (c *Controllers) settings() []Setting {
 		{Name: "loadbalancer-hook-timeout", Usage: "how long one call of it may take", Value: (*period)(&c.LoadBalancer.HookTimeout)},
 		{Name: "announce-interfaces", Usage: "interfaces on which addresses of load balancers are announced, names or patterns such as eth*, separated by commas; by default those in whose subnet an address is", Value: list[string]{&c.Announce.Interfaces, text, "names"}},
 		{Name: "announce-ttl", Usage: "how long after a node's sudden death another announces its addresses", Value: (*period)(&c.Announce.TTL)},
+		{Name: "announce-settle", Usage: "how long a node that comes, or comes back, leaves addresses with nodes that can announce them", Value: (*period)(&c.Announce.Settle)},
 	}
 }
 
@@ -47,6 +48,7 @@ func (c *Controllers) validate() []error {
 		settingError("loadbalancer-hook-timeout", between(c.LoadBalancer.HookTimeout, time.Millisecond, time.Hour)),
 		settingError("announce-interfaces", checkPatterns(c.Announce.Interfaces)),
 		settingError("announce-ttl", wholeSeconds(c.Announce.TTL, announce.DefaultTTL, time.Hour)),
+		settingError("announce-settle", between(c.Announce.Settle, 0, time.Hour)),
 	}
 }
 

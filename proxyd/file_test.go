@@ -33,7 +33,7 @@ healthz-listen: ""
 
 func TestLoadRefuses(t *testing.T) {
 	tests := []struct{ name, content, want string }{
-		{"unknown key", "min-sync: 5ms", "f.yaml: min-sync: no such setting; want announce-interfaces, announce-ttl,"},
+		{"unknown key", "min-sync: 5ms", "f.yaml: min-sync: no such setting; want announce-interfaces, announce-settle, announce-ttl,"},
 		{"wrong value", "min-sync-period: soon", `f.yaml: min-sync-period: "soon": want a duration such as 5ms or 10m`},
 		{"number for a duration", "min-sync-period: 5", `f.yaml: min-sync-period: "5": want a duration such as 5ms or 10m`},
 		{"word for a toggle", "masquerade-all: maybe", `f.yaml: masquerade-all: "maybe": want true or false`},

@@ -46,6 +46,7 @@ type agent struct {
 	record     *member // as etcd has it, under registered; nil if unknown
 	registered clientv3.LeaseID
 	written    int64         // the revision of that
+	joined     time.Time     // when the node came, as others count that
 	namesake   bool          // another node has the same name
 	leave      time.Duration // disputed
 
@@ -144,6 +145,9 @@ func (a *agent) pause() time.Duration {
 	pause := linkPeriod
 	if a.again {
 		pause = retry
+	}
+	if left := a.config.Settle - time.Since(a.joined); left > 0 {
+		pause = min(pause, left)
 	}
 	for _, until := range a.blocked {
 		pause = min(pause, max(time.Until(until), time.Millisecond))

@@ -32,7 +32,7 @@ func three(t *testing.T, services map[string]string) *fleet {
 
 // chosen returns the node that is chosen for an address among some.
 func chosen(addr string, nodes ...string) string {
-	return choose(netip.MustParseAddr(addr), 1, members(nodes...))
+	return choose(netip.MustParseAddr(addr), 1, members(nodes...), "")
 }
 
 // An address is announced while it is allocated to a service that has a ready
@@ -102,6 +102,47 @@ func TestAnnounceMoves(t *testing.T) {
 	f.announced(address, first)
 	n.stop()
 	f.announced(address, second)
+}
+
+// A node that comes, or whose cable is plugged in again, takes what nobody else
+// can announce at once, and what others announce after a while.
+func TestAnnounceSettles(t *testing.T) {
+	const settle = time.Second
+	f := newFleet(t)
+	f.adjust = func(a *agent) { a.config.Settle = settle }
+	first := chosen(address, "node1", "node2")
+	second := map[string]string{"node1": "node2", "node2": "node1"}[first]
+	// moves checks that the address moves to the first, and not too soon.
+	moves := func(came time.Time) {
+		t.Helper()
+		f.announced(address, first)
+		if took := time.Since(came); took < settle {
+			t.Errorf("it moved after %v", took)
+		}
+	}
+	f.allocate(address, "lan", "web")
+	f.serve(address, anywhere, f.node(second))
+	f.announced(address, second)
+	f.eventually("it is settled", func() bool { return !f.joining(second) })
+	came := time.Now()
+	n := f.node(first)
+	f.serve(address, anywhere, n)
+	moves(came)
+	links, _ := n.list(nil)
+	n.relink()
+	f.announced(address, second)
+	came = time.Now()
+	n.relink(links...)
+	moves(came)
+	f.nodes[second].stop()
+	n.stop()
+	f.announced(address, "")
+	n = f.node(first)
+	f.serve(address, anywhere, n)
+	f.announced(address, first)
+	if !f.joining(first) {
+		t.Error("it waited, alone as it was")
+	}
 }
 
 // A change of a link's Ethernet address is told to everybody.
@@ -234,7 +275,7 @@ func TestReleaseInDoubt(t *testing.T) {
 	if err != nil || len(got.Kvs) != 1 {
 		t.Fatalf("claim %v, %v", got, err)
 	}
-	seen := map[netip.Addr]claim{addr: {grant.ID, got.Kvs[0].ModRevision}}
+	seen := map[netip.Addr]claim{addr: {"node1", grant.ID, got.Kvs[0].ModRevision}}
 	// A second one leaves the first one's claim.
 	other := &claims{f.etcd.Client(), c.keys, "node2"}
 	if _, err := other.take(t.Context(), grant.ID, []netip.Addr{addr}); err != nil {

@@ -18,6 +18,10 @@
 // that, so a process that was stopped for a while sends nothing when it goes
 // on.
 //
+// A node that comes, or comes back, is chosen for what another could announce
+// only after Config.Settle, so that one that fails again and again moves no
+// address each time.
+//
 // Before an address that no node announced shortly before is claimed, the
 // segment is asked whether another host has it (RFC 5227, and RFC 4862 for
 // IPv6); if one answers, it is left alone, and asked for again later.
@@ -25,8 +29,7 @@
 // The kernel needs nothing but forwarding (net.ipv4.ip_forward,
 // net.ipv6.conf.all.forwarding). arp_ignore and arp_announce don't matter: the
 // kernel never speaks for these addresses. Strict rp_filter is fine where
-// answers to clients leave by the interface on which they came in. The node's
-// rules must let the addresses in (proxyd's public-ip-ranges). The process
+// answers to clients leave by the interface on which they came in. The process
 // needs CAP_NET_RAW.
 package announce
 
@@ -49,6 +52,10 @@ import (
 // timeouts, in whole seconds); etcd looks for ended leases every half second.
 const DefaultTTL = 2 * time.Second
 
+// DefaultSettle is how long a node that comes takes no address from others. It
+// is longer than it takes to start proxyd again, and to find out that it fails.
+const DefaultSettle = 10 * time.Second
+
 // Config says what to announce, and where.
 type Config struct {
 	// Client reaches etcd. The caller closes it, after Run has returned.
@@ -68,6 +75,9 @@ type Config struct {
 	// TTL is how long the node's lease lasts when it isn't renewed, in whole
 	// seconds; zero means DefaultTTL. etcd may grant more.
 	TTL time.Duration
+	// Settle is how long a node that comes, or comes back, takes no address
+	// from a node that can announce it. What nobody else can it takes at once.
+	Settle time.Duration
 	// Logger is told what is announced; nil means slog.Default.
 	Logger *slog.Logger
 	// Registerer, if not nil, gets metrics named proxyd_announce_….
@@ -87,6 +97,9 @@ func (c *Config) Validate() error {
 		return errors.New("announce: Feed is missing")
 	case c.TTL != 0 && (c.TTL < DefaultTTL || c.TTL%time.Second != 0):
 		return fmt.Errorf("announce-ttl: %v: want whole seconds, at least %v", c.TTL, DefaultTTL)
+	}
+	if c.Settle < 0 {
+		return fmt.Errorf("announce-settle: %v: want no less than nothing", c.Settle)
 	}
 	for _, pattern := range c.Interfaces {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {

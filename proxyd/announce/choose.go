@@ -1,6 +1,7 @@
 package announce
 
 import (
+	"cmp"
 	"hash/fnv"
 	"net/netip"
 )
@@ -11,19 +12,38 @@ import (
 // of its services, and of these the one with the highest score. So a member
 // that comes takes addresses from others, each as many, and what a member had
 // that goes is spread over the others; no other address moves.
-func choose(addr netip.Addr, anywhere int, members map[string]*member) string {
-	best, paths, most := "", 0, uint64(0)
+//
+// A member that is joining stands behind those that aren't, but for what it
+// holds: a node that comes and goes all the time moves nothing.
+func choose(addr netip.Addr, anywhere int, members map[string]*member, holder string) string {
+	best, most := "", rank{}
 	for name, m := range members {
-		n := anywhere + m.Local[addr]
-		if n == 0 || n < paths || !m.reaches(addr) {
+		r := rank{anywhere + m.Local[addr], !m.Joining || name == holder, score(addr, name)}
+		if r.paths == 0 || !m.reaches(addr) {
 			continue
 		}
-		s := score(addr, name)
-		if n > paths || s > most || s == most && name < best {
-			best, paths, most = name, n, s
+		if c := r.compare(most); best == "" || c > 0 || c == 0 && name < best {
+			best, most = name, r
 		}
 	}
 	return best
+}
+
+// rank is what a member is chosen by.
+type rank struct {
+	paths   int
+	settled bool
+	score   uint64
+}
+
+func (r rank) compare(other rank) int {
+	if r.paths == other.paths && r.settled != other.settled {
+		if r.settled {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(cmp.Compare(r.paths, other.paths), cmp.Compare(r.score, other.score))
 }
 
 // score returns how much a node is preferred for an address. Nodes of

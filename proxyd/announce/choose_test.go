@@ -28,42 +28,62 @@ func TestChoose(t *testing.T) {
 		change(m)
 		return m
 	}
+	joining := func(names ...string) func(map[string]*member) {
+		return func(m map[string]*member) {
+			for _, name := range names {
+				m[name].Joining = true
+			}
+		}
+	}
 	local := func(n int) map[netip.Addr]int { return map[netip.Addr]int{addr: n} }
 	for _, test := range []struct {
 		name     string
 		addr     netip.Addr
 		anywhere int
 		members  map[string]*member
+		holder   string
 		want     string
 	}{
-		{"nobody there", addr, 1, nil, ""},
-		{"the only one", addr, 1, members("a"), "a"},
-		{"one of three", addr, 1, members("a", "b", "c"), "a"},
-		{"another address", addr.Next(), 1, members("a", "b", "c"), "a"},
-		{"one of IPv6", netip.MustParseAddr("2001:db8::100"), 1, members("a", "b", "c"), "b"},
-		{"no service has an endpoint", addr, 0, members("a", "b", "c"), ""},
-		{"nobody is in its subnet", netip.MustParseAddr("198.51.100.1"), 1, members("a", "b", "c"), ""},
+		{"nobody there", addr, 1, nil, "", ""},
+		{"the only one", addr, 1, members("a"), "", "a"},
+		{"one of three", addr, 1, members("a", "b", "c"), "", "a"},
+		{"another address", addr.Next(), 1, members("a", "b", "c"), "", "a"},
+		{"one of IPv6", netip.MustParseAddr("2001:db8::100"), 1, members("a", "b", "c"), "", "b"},
+		{"no service has an endpoint", addr, 0, members("a", "b", "c"), "", ""},
+		{"nobody is in its subnet", netip.MustParseAddr("198.51.100.1"), 1, members("a", "b", "c"), "", ""},
 		{"one is in its subnet", addr, 1, with(members("a", "b", "c"), func(m map[string]*member) {
 			m["a"].Subnets, m["b"].Subnets = nil, prefixes("192.0.3.0/24")
-		}), "c"},
+		}), "", "c"},
 		{"an endpoint is on one node", addr, 0, with(members("a", "b", "c"), func(m map[string]*member) {
 			m["c"].Local = local(1)
-		}), "c"},
+		}), "", "c"},
 		{"endpoints are on two nodes", addr, 0, with(members("a", "b", "c"), func(m map[string]*member) {
 			m["a"].Local, m["c"].Local = local(1), local(1)
-		}), "a"},
+		}), "", "a"},
 		{"a service shares the address with one whose endpoint is on one node", addr, 1, with(members("a", "b", "c"), func(m map[string]*member) {
 			m["c"].Local = local(1)
-		}), "c"},
+		}), "", "c"},
 		{"a node with endpoints of two services", addr, 0, with(members("a", "b", "c"), func(m map[string]*member) {
 			m["a"].Local, m["b"].Local, m["c"].Local = local(1), local(1), local(2)
-		}), "c"},
+		}), "", "c"},
 		{"an endpoint where the address can't be", addr, 0, with(members("a", "b"), func(m map[string]*member) {
 			m["a"].Local, m["a"].Subnets = local(1), nil
-		}), ""},
+		}), "", ""},
+		{"who holds it goes after the score", addr, 1, members("a", "b", "c"), "c", "a"},
+		{"the best has only just come", addr, 1, with(members("a", "b", "c"), joining("a")), "c", "b"},
+		{"the best has only just come, and holds it", addr, 1, with(members("a", "b", "c"), joining("a")), "a", "a"},
+		{"who holds it has only just come, and isn't the best", addr, 1, with(members("a", "b", "c"), joining("c")), "c", "a"},
+		{"all have only just come", addr, 1, with(members("a", "b", "c"), joining("a", "b", "c")), "", "a"},
+		{"all have only just come, and one holds it", addr, 1, with(members("a", "b", "c"), joining("a", "b", "c")), "c", "c"},
+		{"one that has only just come has the only endpoint", addr, 0, with(members("a", "b"), func(m map[string]*member) {
+			m["b"].Local, m["b"].Joining = local(1), true
+		}), "a", "b"},
+		{"one that has only just come is alone in the subnet", addr, 1, with(members("a", "b"), func(m map[string]*member) {
+			m["a"].Subnets, m["b"].Joining = nil, true
+		}), "a", "b"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := choose(test.addr, test.anywhere, test.members); got != test.want {
+			if got := choose(test.addr, test.anywhere, test.members, test.holder); got != test.want {
 				t.Errorf("chose %q, want %q", got, test.want)
 			}
 		})
@@ -88,7 +108,7 @@ func TestChooseMovesLittle(t *testing.T) {
 		m.Subnets = prefixes("10.0.0.0/8")
 	}
 	for range addrs {
-		before, after := choose(addr, 1, all), choose(addr, 1, fewer)
+		before, after := choose(addr, 1, all, ""), choose(addr, 1, fewer, "")
 		had[before]++
 		switch {
 		case before == names[0]:

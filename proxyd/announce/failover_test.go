@@ -1,9 +1,14 @@
 package announce_test
 
 import (
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // However a node ceases to be able to announce, another takes over, and no two
@@ -79,6 +84,12 @@ func TestFailOver(t *testing.T) {
 // may have been another that came first.
 func (s *segment) settle(addr string) {
 	s.tb.Helper()
+	s.eventually("all have settled", func() bool {
+		got, err := s.client().Get(s.tb.Context(), "/registry/svcreg/announcers/", clientv3.WithPrefix())
+		return err == nil && !slices.ContainsFunc(got.Kvs, func(kv *mvccpb.KeyValue) bool {
+			return strings.Contains(string(kv.Value), "joining")
+		})
+	})
 	for since, last := time.Now(), s.holder(addr); time.Since(since) < time.Second; time.Sleep(10 * time.Millisecond) {
 		if now := s.holder(addr); now != last {
 			since, last = time.Now(), now

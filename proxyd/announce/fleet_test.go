@@ -177,6 +177,16 @@ func (f *fleet) holder(addr string) string {
 	return string(got.Kvs[0].Value)
 }
 
+// joining reports whether a node says that it has only just come.
+func (f *fleet) joining(node string) bool {
+	got, err := f.etcd.Client().Get(context.Background(), "/registry/svcreg/announcers/"+node)
+	if err != nil || len(got.Kvs) == 0 {
+		return false
+	}
+	m, err := decodeMember(got.Kvs[0].Value)
+	return err == nil && m.Joining
+}
+
 func (f *fleet) eventually(what string, done func() bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {

@@ -18,6 +18,9 @@ type member struct {
 	// Local counts, for addresses of services with externalTrafficPolicy
 	// Local, those of them that have a ready endpoint on the node.
 	Local map[netip.Addr]int `json:"local,omitempty"`
+	// Joining says that the node has come, or come back, only just. It may go
+	// again soon, so it takes nothing from others yet.
+	Joining bool `json:"joining,omitempty"`
 }
 
 // reaches reports whether an address is in one of the subnets.
@@ -26,7 +29,12 @@ func (m *member) reaches(addr netip.Addr) bool {
 }
 
 func (m *member) equal(other *member) bool {
-	return other != nil && slices.Equal(m.Subnets, other.Subnets) && maps.Equal(m.Local, other.Local)
+	return other != nil && slices.Equal(m.Subnets, other.Subnets) && maps.Equal(m.Local, other.Local) && m.Joining == other.Joining
+}
+
+// gains reports whether there is a subnet that another record lacks.
+func (m *member) gains(other *member) bool {
+	return slices.ContainsFunc(m.Subnets, func(p netip.Prefix) bool { return !slices.Contains(other.Subnets, p) })
 }
 
 func (m *member) encode() (string, error) {

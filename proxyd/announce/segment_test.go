@@ -63,6 +63,7 @@ func runNode(name string) error {
 	c.NodeName, c.ProxyMode = name, proxyd.NFTables
 	c.API.Listen, c.HealthzListen, c.MetricsListen = "", "", ""
 	c.Controllers.Names = []string{"loadbalancer"}
+	c.Controllers.Announce.Settle = time.Second // which nobody waits for who measures
 	return proxyd.Run(ctx, c)
 }
 

@@ -53,6 +53,7 @@ func (a *agent) register(ctx context.Context, s *state, id clientv3.LeaseID) {
 		}
 	}
 	a.missed(s, id)
+	m.Joining = a.joining(m, id)
 	if a.registered == id && m.equal(a.record) {
 		return
 	}
@@ -67,6 +68,15 @@ func (a *agent) register(ctx context.Context, s *state, id clientv3.LeaseID) {
 		return
 	}
 	a.registered, a.record, a.written = id, m, revision
+}
+
+// joining reports whether this node has come only just: it has its lease, or a
+// subnet in its record, since then.
+func (a *agent) joining(m *member, id clientv3.LeaseID) bool {
+	if a.registered != id || a.record != nil && m.gains(a.record) {
+		a.joined = time.Now()
+	}
+	return time.Since(a.joined) < a.config.Settle
 }
 
 // missed looks for what became of this node's record. One that was deleted is
@@ -97,7 +107,7 @@ func (a *agent) wanted(s *state, id clientv3.LeaseID) map[netip.Addr][]link {
 	}
 	for addr, holders := range s.allocated {
 		to := linksTo(addr, a.links)
-		if len(to) > 0 && choose(addr, a.demands.at(addr, holders).anywhere, s.members) == a.node {
+		if len(to) > 0 && choose(addr, a.demands.at(addr, holders).anywhere, s.members, s.claims[addr].node) == a.node {
 			wanted[addr] = to
 		}
 	}

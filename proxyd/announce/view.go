@@ -40,6 +40,7 @@ type state struct {
 
 // claim says who announces an address.
 type claim struct {
+	node     string
 	lease    clientv3.LeaseID
 	revision int64 // of the key's last change
 }
@@ -149,7 +150,7 @@ func (v *view) put(s *state, kv *mvccpb.KeyValue) {
 	if addr, ok := addrIn(v.keys.allocated, key); ok {
 		s.allocated[addr] = v.holders(key, kv.Value)
 	} else if addr, ok := addrIn(v.keys.announced, key); ok {
-		s.claims[addr] = claim{clientv3.LeaseID(kv.Lease), kv.ModRevision}
+		s.claims[addr] = claim{string(kv.Value), clientv3.LeaseID(kv.Lease), kv.ModRevision}
 		delete(s.left, addr)
 	} else if node, ok := strings.CutPrefix(key, v.keys.members); ok {
 		m, err := decodeMember(kv.Value)
