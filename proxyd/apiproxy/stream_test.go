@@ -72,26 +72,34 @@ func TestUploadStreams(t *testing.T) {
 // A response may begin before the request has ended: neither waits for the
 // other, and what is left of the request is nothing but that.
 func TestEarlyResponse(t *testing.T) {
-	h := newHarness(t, func(w http.ResponseWriter, r *http.Request) {
+	echo := func(w http.ResponseWriter, r *http.Request) {
 		c := http.NewResponseController(w)
 		c.EnableFullDuplex()
 		c.Flush()
-		if strings.HasSuffix(r.URL.Path, "/echo") {
-			io.Copy(w, r.Body)
-		}
-	})
-	for path, want := range map[string]string{"/echo": "GET /e", "/deaf": ""} {
-		conn, r := h.raw(t, "POST "+servicePath+path+" HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nG")
+		io.Copy(w, r.Body)
+	}
+	deaf := func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		io.CopyN(io.Discard, rw, 6)
+	}
+	for name, tc := range map[string]struct {
+		backend http.HandlerFunc
+		want    string
+	}{"echo": {echo, "GET /e"}, "deaf": {deaf, ""}} {
+		h := newHarness(t, tc.backend)
+		conn, r := h.raw(t, "POST "+servicePath+"/ HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nG")
 		res, err := http.ReadResponse(r, nil)
 		if err != nil || !res.Close {
 			t.Fatalf("%v, %v", res, err)
 		}
 		io.WriteString(conn, "ET /evil HTTP/1.1\r\nHost: h\r\n\r\n")
-		if body, _ := io.ReadAll(res.Body); string(body) != want {
-			t.Errorf("%s: %q, want %q", path, body, want)
+		if body, _ := io.ReadAll(res.Body); string(body) != tc.want {
+			t.Errorf("%s: %q, want %q", name, body, tc.want)
 		}
 		if rest, _ := io.ReadAll(r); len(rest) > 0 {
-			t.Errorf("%s: then %q", path, rest)
+			t.Errorf("%s: then %q", name, rest)
 		}
 	}
 }
