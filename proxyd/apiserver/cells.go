@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -19,7 +20,16 @@ func serviceCells(o registry.Object) []any {
 	if len(s.Selector) > 0 {
 		selector = labels.FormatLabels(s.Selector)
 	}
-	return []any{serviceType(s), cmp.Or(portalIP(s), none), outsideOf(s), portsOf(s), unknown, selector}
+	return []any{serviceType(s), cmp.Or(portalIP(s), none), outsideOf(s), portsOf(s), ageOf(o), selector}
+}
+
+// ageOf returns how old an object is, as kubectl prints it.
+func ageOf(o registry.Object) string {
+	created := o.Metadata().Created
+	if created == 0 {
+		return unknown
+	}
+	return since(time.Unix(created, 0))
 }
 
 func serviceType(s *registry.Service) string { return string(cmp.Or(s.Type, registry.ClusterIP)) }
@@ -98,7 +108,7 @@ func endpointsCells(o registry.Object) []any {
 			}
 		}
 	}
-	return []any{few(texts, none), unknown}
+	return []any{few(texts, none), ageOf(o)}
 }
 
 func host(e *registry.Endpoint) string {
@@ -126,10 +136,10 @@ func sliceCells(o registry.Object) []any {
 			}
 		}
 	}
-	return []any{family, few(ports, unset), few(addresses, unset), unknown}
+	return []any{family, few(ports, unset), few(addresses, unset), ageOf(o)}
 }
 
-func namespaceCells(registry.Object) []any { return []any{"Active", unknown} }
+func namespaceCells(o registry.Object) []any { return []any{"Active", ageOf(o)} }
 
 func podPhase(p *registry.Pod) string {
 	if p.Finished {
@@ -152,7 +162,7 @@ func podCells(o registry.Object) []any {
 	if len(p.IPs) > 0 {
 		ip = p.IPs[0].String()
 	}
-	return []any{ready, status, "0", unknown, ip, cmp.Or(p.Node, none), none, none}
+	return []any{ready, status, "0", ageOf(o), ip, cmp.Or(p.Node, none), none, none}
 }
 
 func nodeCells(o registry.Object) []any {
@@ -171,5 +181,5 @@ func nodeCells(o registry.Object) []any {
 		}
 	}
 	slices.Sort(roles)
-	return []any{status, cmp.Or(strings.Join(roles, ","), none), unknown, "", ip, none, unknown, unknown, unknown}
+	return []any{status, cmp.Or(strings.Join(roles, ","), none), ageOf(o), "", ip, none, unknown, unknown, unknown}
 }

@@ -111,7 +111,7 @@ func (s *Server) resourcesOf(group string) metav1.APIResourceList {
 		}
 		verbs := metav1.Verbs{"get", "list", "watch"}
 		if s.config.Store != nil && r.writable() {
-			verbs = append(verbs, "create", "update", "patch", "delete")
+			verbs = append(verbs, "create", "delete", "deletecollection", "patch", "update")
 		}
 		list.GroupVersion = r.groupVersion()
 		list.APIResources = append(list.APIResources, metav1.APIResource{

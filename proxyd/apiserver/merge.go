@@ -25,7 +25,7 @@ func mergeFields(fields, patch map[string]any, keys map[string]string) (map[stri
 	}
 	for name, change := range patch {
 		if keys != nil && strings.HasPrefix(name, "$") {
-			continue // directives; the order of elements is the object's
+			continue // directives
 		}
 		value, err := mergeValue(name, merged[name], change, keys)
 		if err != nil {
@@ -36,6 +36,9 @@ func mergeFields(fields, patch map[string]any, keys map[string]string) (map[stri
 		} else {
 			merged[name] = value
 		}
+	}
+	if keys != nil {
+		arrange(merged, fields, patch, keys)
 	}
 	return merged, nil
 }

@@ -103,6 +103,9 @@ func (t *target) flat(typed object) jsonObject {
 	}
 	f["kind"], f["apiVersion"], f["id"] = t.kindName(), t.version, typed.GetName()
 	f["resourceVersion"] = number(typed.GetResourceVersion())
+	if created := typed.GetCreationTimestamp(); !created.IsZero() {
+		f["creationTimestamp"] = created
+	}
 	for name, text := range map[string]string{"namespace": typed.GetNamespace(), "uid": string(typed.GetUID())} {
 		if text != "" {
 			f[name] = text

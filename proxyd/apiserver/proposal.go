@@ -34,6 +34,7 @@ func readBody(w http.ResponseWriter, q *http.Request) ([]byte, error) {
 type proposal struct {
 	document *codec.Document
 	revision int64
+	uid      string // of the object that is meant; empty for any
 	// unknown says which fields the API doesn't have, in an apiserver's words.
 	unknown []error
 }
@@ -63,6 +64,7 @@ func (t *target) propose(fields map[string]any) (*proposal, error) {
 	}
 	p := &proposal{unknown: unknown}
 	if meta, ok := fields["metadata"].(map[string]any); ok {
+		p.uid, _ = meta["uid"].(string)
 		if p.revision, err = takeRevision(meta); err != nil {
 			return nil, err
 		}
@@ -85,11 +87,8 @@ func (t *target) propose(fields map[string]any) (*proposal, error) {
 // for itself, and returns the revision.
 func takeRevision(meta map[string]any) (int64, error) {
 	text, _ := meta["resourceVersion"].(string)
-	for _, name := range []string{"resourceVersion", "managedFields", "selfLink", "generation"} {
+	for _, name := range []string{"uid", "creationTimestamp", "resourceVersion", "managedFields", "selfLink", "generation"} {
 		delete(meta, name)
-	}
-	if meta["creationTimestamp"] == nil {
-		delete(meta, "creationTimestamp")
 	}
 	return parseRevision(text)
 }

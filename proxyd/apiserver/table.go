@@ -46,8 +46,8 @@ func (r *resource) rowObject(f form, o registry.Object) ([]byte, error) {
 		TypeMeta: metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name: typed.GetName(), Namespace: typed.GetNamespace(), UID: typed.GetUID(),
-			ResourceVersion: typed.GetResourceVersion(),
-			Labels:          typed.GetLabels(), Annotations: typed.GetAnnotations(),
+			ResourceVersion: typed.GetResourceVersion(), CreationTimestamp: typed.GetCreationTimestamp(),
+			Labels: typed.GetLabels(), Annotations: typed.GetAnnotations(),
 		},
 	})
 }

@@ -1,11 +1,8 @@
 package apiserver
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,6 +17,7 @@ import (
 // *write.Writer.
 type Store interface {
 	Read(context.Context, registry.Ref) (*codec.Document, int64, error)
+	Preview(context.Context, *codec.Document, write.Condition) (*codec.Document, int64, error)
 	ApplyIf(context.Context, *codec.Document, write.Condition) (write.Outcome, error)
 	DeleteIf(context.Context, registry.Ref, write.Condition) error
 }
@@ -32,7 +30,9 @@ func (r *resource) writable() bool {
 
 // change answers a create, an update, a patch or a delete.
 func (s *Server) change(w http.ResponseWriter, q *http.Request, t *target) error {
-	if s.config.Store == nil || t.version != "v1" || !t.writable() || t.namespace == "" || (q.Method == http.MethodPost) != (t.name == "") {
+	one := q.Method != http.MethodPost && q.Method != http.MethodDelete // creates have no name yet, deletes may be of all
+	if s.config.Store == nil || t.version != "v1" || !t.writable() || t.namespace == "" ||
+		one && t.name == "" || q.Method == http.MethodPost && t.name != "" {
 		return errMethod()
 	}
 	body, err := readBody(w, q)
@@ -76,8 +76,17 @@ func (s *Server) store(w http.ResponseWriter, q *http.Request, t *target, p *pro
 	if err := t.validateFields(w, q, p); err != nil {
 		return err
 	}
+	if c.Present {
+		if err := s.checkFixed(q.Context(), t, p); err != nil {
+			return err
+		}
+	}
 	ref := p.document.Ref()
-	if len(q.URL.Query()["dryRun"]) > 0 {
+	dry, err := isDry(q.URL.Query()["dryRun"])
+	if err != nil {
+		return err
+	}
+	if dry {
 		return s.pretend(w, q, t, p, c, code)
 	}
 	if _, err := s.config.Store.ApplyIf(q.Context(), p.document, c); err != nil {
@@ -93,23 +102,6 @@ func (s *Server) store(w http.ResponseWriter, q *http.Request, t *target, p *pro
 	return s.answer(w, t, d, revision, code)
 }
 
-// pretend answers a dry run: with the object as it was sent.
-func (s *Server) pretend(w http.ResponseWriter, q *http.Request, t *target, p *proposal, c write.Condition, code int) error {
-	_, revision, err := s.config.Store.Read(q.Context(), p.document.Ref())
-	switch {
-	case err == nil && c.Absent:
-		err = write.ErrExists
-	case err == nil && c.Revision != 0 && c.Revision != revision:
-		err = write.ErrChanged
-	case errors.Is(err, write.ErrNotFound) && !c.Present:
-		err = nil
-	}
-	if err != nil {
-		return t.refused(p.document.Ref().Name, err)
-	}
-	return s.answer(w, t, p.document, revision, code)
-}
-
 // answer sends a stored object.
 func (s *Server) answer(w http.ResponseWriter, t *target, d *codec.Document, revision int64, code int) error {
 	typed, err := t.stored(d, revision)
@@ -117,62 +109,6 @@ func (s *Server) answer(w http.ResponseWriter, t *target, d *codec.Document, rev
 		writeJSON(w, code, typed)
 	}
 	return err
-}
-
-// remove deletes an object, if it is still the one that the request means.
-func (s *Server) remove(w http.ResponseWriter, q *http.Request, t *target, body []byte) error {
-	var options metav1.DeleteOptions
-	if len(body) > 0 {
-		body, err := fromProtobuf(body, &metav1.DeleteOptions{})
-		if err == nil {
-			err = json.Unmarshal(body, &options)
-		}
-		if err != nil {
-			return apierrors.NewBadRequest("delete options: " + err.Error())
-		}
-	}
-	ref := registry.Ref{Kind: t.kind, Key: registry.Key{Namespace: t.namespace, Name: t.name}}
-	c, err := s.condition(q.Context(), t, ref, options.Preconditions)
-	if err != nil {
-		return err
-	}
-	if len(options.DryRun) == 0 && len(q.URL.Query()["dryRun"]) == 0 {
-		if err := s.config.Store.DeleteIf(q.Context(), ref, c); err != nil {
-			return t.refused(t.name, err)
-		}
-	}
-	writeJSON(w, http.StatusOK, metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status:   metav1.StatusSuccess,
-		Details:  &metav1.StatusDetails{Name: t.name, Group: t.group, Kind: t.resource.name},
-	})
-	return nil
-}
-
-// condition says of which object something is still true.
-func (s *Server) condition(ctx context.Context, t *target, r registry.Ref, p *metav1.Preconditions) (c write.Condition, err error) {
-	c.Present = true
-	if p != nil && p.ResourceVersion != nil {
-		if c.Revision, err = parseRevision(*p.ResourceVersion); err != nil {
-			return c, err
-		}
-	}
-	if p == nil || p.UID == nil {
-		return c, nil
-	}
-	d, revision, err := s.config.Store.Read(ctx, r)
-	if err != nil {
-		return c, t.refused(r.Name, err)
-	}
-	o, err := d.Object()
-	if err != nil {
-		return c, err
-	}
-	if uid := o.Metadata().UID; uid != string(*p.UID) {
-		return c, apierrors.NewConflict(t.groupResource(), r.Name, fmt.Errorf("the UID in the precondition (%s) does not match the UID in record (%s)", *p.UID, uid))
-	}
-	c.Revision = cmp.Or(c.Revision, revision) // of that very object
-	return c, nil
 }
 
 // refused returns a writer's error as the API has it.
