@@ -7,6 +7,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"github.com/svcreg/svcreg/proxyd/external"
 	"github.com/svcreg/svcreg/registry"
@@ -121,6 +122,7 @@ func (n *controller) carryOut(ctx context.Context, p *plan) (int64, error) {
 		return flush()
 	}
 	for _, o := range p.puts {
+		giveIdentity(o)
 		value, err := codec.Encode(o)
 		if err == nil {
 			err = add(o, clientv3.OpPut(n.Layout.Key(o.Ref()), string(value)), len(value))
@@ -135,6 +137,13 @@ func (n *controller) carryOut(ctx context.Context, p *plan) (int64, error) {
 		}
 	}
 	return revision, flush()
+}
+
+// giveIdentity gives a new object what tells it from others of its name.
+func giveIdentity(o *registry.Endpoints) {
+	if o.ModRevision == 0 {
+		o.UID, o.Created = string(uuid.NewUUID()), time.Now().Unix()
+	}
 }
 
 // batch is a transaction in the making.

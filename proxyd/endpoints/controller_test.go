@@ -115,6 +115,21 @@ func (f *fleet) stored(kind registry.Kind) []*registry.Endpoints {
 	return all
 }
 
+// identities returns what tells all slices and Endpoints objects from others of
+// their names, and complains of those that have no such thing.
+func (f *fleet) identities() []string {
+	f.t.Helper()
+	var all []string
+	for _, kind := range []registry.Kind{registry.KindEndpointSlice, registry.KindEndpoints} {
+		for _, e := range f.stored(kind) {
+			if all = append(all, fmt.Sprint(e.UID, e.Created)); e.UID == "" || time.Since(time.Unix(e.Created, 0)) > time.Hour {
+				f.t.Errorf("%s has the UID %q and was created at %d", e.Ref(), e.UID, e.Created)
+			}
+		}
+	}
+	return all
+}
+
 // state describes all slices and Endpoints objects, a line each.
 func (f *fleet) state() []string {
 	f.t.Helper()
@@ -176,6 +191,7 @@ func TestFollows(t *testing.T) {
 	f.until("what is there at the start",
 		"EndpointSlice web-pods-0 http:8080/TCP [a 192.0.2.1 ready serving n1 z1]",
 		"Endpoints web http:8080/TCP [a 192.0.2.1 ready serving n1]")
+	born := f.identities()
 	for _, e := range f.stored(registry.KindEndpointSlice) {
 		if e.Annotations[registry.TriggerAnnotation] != "" {
 			t.Errorf("%s has the time of a change that nobody saw", e.Name)
@@ -187,6 +203,9 @@ func TestFollows(t *testing.T) {
 	f.until("a pod comes",
 		"EndpointSlice web-pods-0 http:8080/TCP [a 192.0.2.1 ready serving n1 z1] [b 192.0.2.2 n1 z1]",
 		"Endpoints web http:8080/TCP [a 192.0.2.1 ready serving n1] [b 192.0.2.2 n1]")
+	if now := f.identities(); !slices.Equal(now, born) {
+		t.Errorf("the objects are now %v, were %v", now, born)
+	}
 	at, err := time.Parse(time.RFC3339Nano, f.stored(registry.KindEndpointSlice)[0].Annotations[registry.TriggerAnnotation])
 	if err != nil || at.Before(before) || at.After(time.Now()) {
 		t.Errorf("the change was at %v (%v), want after %v", at, err, before)
