@@ -90,7 +90,7 @@ func (p *parts) tasks(controller string) ([]task, error) {
 func (p *parts) balancing() ([]task, error) {
 	b, a := p.Controllers.LoadBalancer, p.Controllers.Announce
 	b.Client, b.Layout, b.Node, b.Logger, b.Registerer = p.client, p.layout, p.node, p.logger(), p.metrics.registry
-	b.LeaderTTL = p.Controllers.LeaderTTL
+	b.LeaderTTL, b.Events = p.Controllers.LeaderTTL, p.events.Source("loadbalancer")
 	if b.Grace == 0 {
 		b.Grace = -1 // as it says there
 	}

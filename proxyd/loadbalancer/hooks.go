@@ -238,6 +238,7 @@ func (h *hooks) took(r result) {
 		h.retry.failed(r.service, time.Now())
 		h.wrong[r.service] = r.err.Error()
 		h.logger.Error("the hook failed, and is called again", "service", r.service.String(), "error", r.err)
+		h.config.warn(r.service, "HookFailed", r.err.Error())
 		if h.told[r.service] == nil && r.told != nil {
 			h.told[r.service] = r.told // so that it is removed, should the service go
 		}

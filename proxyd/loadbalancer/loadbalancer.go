@@ -104,6 +104,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Registerer, if not nil, gets the metrics proxyd_loadbalancer_….
 	Registerer prometheus.Registerer
+	// Events, if not nil, are told who gets what, and who doesn't.
+	Events Events
 }
 
 // Validate returns an error that names the field that is wrong.

@@ -29,6 +29,8 @@ type plan struct {
 	claims  map[netip.Addr]*pool.Claim // as they are to be; nil for none
 	addrs   []netip.Addr               // that the service is to have
 	problem string                     // "" if nothing is wrong
+	// problems are the parts of that.
+	problems []string
 }
 
 // given is what a hook says about a service.
@@ -89,7 +91,7 @@ func (p *plan) assign(g given) {
 		p.take(a, r.Holder)
 	}
 	p.release(p.addrs, false)
-	p.problem = strings.Join(problems, "; ")
+	p.problem, p.problems = strings.Join(problems, "; "), problems
 }
 
 // take claims an address, unless it is claimed just so.

@@ -80,18 +80,23 @@ func (c *controller) settled(p *plan, revision int64) {
 		if !slices.Contains(before, a) {
 			c.metrics.changes.WithLabelValues("assigned").Inc()
 			log.Info("a service got an address", "address", a.String(), "pool", c.book.Claim(a).Pool)
+			c.normal(p.key, "AddressAssigned", a.String()+c.origin(a))
 		}
 	}
 	for _, a := range before {
 		if !slices.Contains(after, a) {
 			c.metrics.changes.WithLabelValues("freed").Inc()
 			log.Info("an address is free", "address", a.String())
+			if p.wish.service != nil {
+				c.normal(p.key, "AddressFreed", a.String())
+			}
 			c.awaken()
 		}
 	}
 	if p.problem == c.notes[p.key].Problem {
 		return
 	}
+	c.tellProblems(p, c.notes[p.key])
 	delete(c.notes, p.key)
 	if p.problem != "" {
 		c.notes[p.key] = Note{p.problem, p.now}

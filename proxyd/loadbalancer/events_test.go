@@ -1,0 +1,90 @@
+package loadbalancer
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/svcreg/svcreg/registry"
+)
+
+// happened are events that were told.
+type happened struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (e *happened) Normal(service registry.Key, reason, message string) {
+	e.add("Normal", service, reason, message)
+}
+
+func (e *happened) Warning(service registry.Key, reason, message string) {
+	e.add("Warning", service, reason, message)
+}
+
+func (e *happened) add(words string, service registry.Key, reason, message string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lines = append(e.lines, strings.Join([]string{words, service.String(), reason, message}, " "))
+}
+
+// tells waits until just that was told since the last time, in any order.
+func (s *site) tells(e *happened, lines ...string) {
+	s.Helper()
+	slices.Sort(lines)
+	s.eventually("events", func() string {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return strings.Join(slices.Sorted(slices.Values(e.lines)), "\n")
+	}, strings.Join(lines, "\n"))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lines = nil
+}
+
+// What a service gets and doesn't get is told when it happens, and not again by
+// the next leader.
+func TestEvents(t *testing.T) {
+	s := newSite(t)
+	e := &happened{}
+	c := s.config("one")
+	c.Events = e
+	stop := s.run(c)
+	s.v1("web", "")
+	s.tells(e, "Warning shop/web NoPool there are no address pools: see svcctl pools")
+	s.pool("public", `"addresses": ["203.0.113.1"]`)
+	s.tells(e, "Normal shop/web AddressAssigned 203.0.113.1 from pool public")
+	s.v1("api", "")
+	s.tells(e, "Warning shop/api PoolExhausted pool public is full: all its 1 IPv4 addresses are held")
+	s.v1("db", `, "loadBalancerIP": "198.51.100.1"`)
+	s.tells(e, "Warning shop/db AddressNotGiven address 198.51.100.1: it is in no pool")
+	s.quiet()
+	stop()
+	s.run(c)
+	s.quiet()
+	s.tells(e)
+	s.put(specKey("web"), `{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}}`)
+	s.tells(e, "Normal shop/web AddressFreed 203.0.113.1", "Normal shop/api AddressAssigned 203.0.113.1 from pool public")
+}
+
+func TestEventsOfHooks(t *testing.T) {
+	s := newSite(t)
+	s.pool("public", `"addresses": ["203.0.113.1"]`)
+	e := &happened{}
+	c := s.config("one")
+	c.Events = e
+	c.Hook, _ = s.hook("echo no such thing >&2; exit 3")
+	s.run(c)
+	s.v1("web", "")
+	s.eventually("the hook's failure is told", func() string {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if slices.ContainsFunc(e.lines, func(line string) bool {
+			return strings.HasPrefix(line, "Warning shop/web HookFailed ") && strings.Contains(line, "no such thing")
+		}) && !slices.ContainsFunc(e.lines, func(line string) bool { return strings.Contains(line, "AddressNotGiven") }) {
+			return "told"
+		}
+		return strings.Join(e.lines, "\n")
+	}, "told")
+}
