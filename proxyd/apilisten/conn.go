@@ -84,6 +84,9 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
+// CloseWrite says that nothing more will be written.
+func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
+
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.left()

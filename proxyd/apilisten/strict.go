@@ -44,11 +44,14 @@ func (c *strict) Read(p []byte) (int, error) {
 
 // CloseWrite says that nothing more will be written, as protocols that a
 // connection is upgraded to may.
-func (c *strict) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+func (c *strict) CloseWrite() error { return closeWrite(c.Conn) }
+
+// closeWrite closes half of a connection, or all of one that has no halves.
+func closeWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
-	return nil
+	return c.Close()
 }
 
 type connKey struct{}

@@ -64,17 +64,17 @@ func through(t *testing.T, backend http.HandlerFunc, configure func(*apilisten.C
 	return r
 }
 
-// Upgraded connections carry what both sides say, however long they are silent,
-// over TLS too; and end with the server.
-func TestUpgradeThrough(t *testing.T) {
-	t.Parallel()
+// schemes runs a test of an upgraded connection without TLS and with it. It is
+// given a connection on which nothing has been said.
+func schemes(t *testing.T, backend http.HandlerFunc, test func(*testing.T, *running, net.Conn)) {
+	t.Helper()
 	ca := newAuthority(t, "server")
 	cert, key := ca.pair("server")
 	certFile, keyFile := file(t, "cert", cert), file(t, "key", key)
 	for _, scheme := range []string{"ws", "wss"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			r := through(t, parrot, func(c *apilisten.Config) {
+			r := through(t, backend, func(c *apilisten.Config) {
 				c.StallTimeout, c.IdleTimeout = time.Second, time.Second
 				if scheme == "wss" {
 					c.TLSCert, c.TLSKey = certFile, keyFile
@@ -86,9 +86,81 @@ func TestUpgradeThrough(t *testing.T) {
 				config.ServerName = "127.0.0.1"
 				c = tls.Client(c, config)
 			}
-			converse(t, r, c)
+			test(t, r, c)
 		})
 	}
+}
+
+// upgradeThrough upgrades a connection, and returns what is said on it.
+func upgradeThrough(t *testing.T, c net.Conn) *bufio.Reader {
+	t.Helper()
+	_, _ = io.WriteString(c, "GET "+proxied+"/chat HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	from := bufio.NewReader(c)
+	for {
+		line, err := from.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the head: %q, %v", line, err)
+		}
+		if line == "\r\n" {
+			return from
+		}
+	}
+}
+
+// Upgraded connections carry what both sides say, however long they are silent;
+// and end with the server.
+func TestUpgradeThrough(t *testing.T) {
+	t.Parallel()
+	schemes(t, parrot, func(t *testing.T, r *running, c net.Conn) {
+		from := upgradeThrough(t, c)
+		for i := range 3 {
+			fmt.Fprintf(c, "line %d\n", i)
+			if line, err := from.ReadString('\n'); line != fmt.Sprintf(" says line %d\n", i) || err != nil {
+				t.Fatalf("%q, %v", line, err)
+			}
+			time.Sleep(1200 * time.Millisecond) // longer than any time-out
+		}
+		r.stop()
+		if rest, _ := io.ReadAll(from); len(rest) > 0 {
+			t.Errorf("after the end: %q", rest)
+		}
+		if log := r.log.String(); !strings.Contains(log, "status=101") || !strings.Contains(log, "user=alice") {
+			t.Errorf("audited as %s", log)
+		}
+		if got := r.metric("proxyd_api_requests_total"); got != 1 {
+			t.Errorf("%v requests counted", got)
+		}
+	})
+}
+
+// Each side learns that the other has no more to say, and may go on itself.
+func TestUpgradeHalvesThrough(t *testing.T) {
+	t.Parallel()
+	schemes(t, parrot, func(t *testing.T, _ *running, c net.Conn) {
+		from := upgradeThrough(t, c)
+		_, _ = io.WriteString(c, "bye\n")
+		if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := io.ReadAll(from); string(all) != " says bye\n" || err != nil {
+			t.Errorf("%q, %v", all, err)
+		}
+	})
+}
+
+// A client learns at once that the endpoint has gone.
+func TestUpgradeEndsThrough(t *testing.T) {
+	t.Parallel()
+	backend := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbye\n")
+		conn.Close()
+	}
+	schemes(t, backend, func(t *testing.T, _ *running, c net.Conn) {
+		if all, err := io.ReadAll(upgradeThrough(t, c)); string(all) != "bye\n" || err != nil {
+			t.Errorf("%q, %v", all, err)
+		}
+	})
 }
 
 // parrot repeats what it is told, line by line.
@@ -107,40 +179,6 @@ func parrot(w http.ResponseWriter, q *http.Request) {
 		}
 		fmt.Fprintf(rw, "%s says %s", q.Header.Get("Authorization"), line)
 		_ = rw.Flush()
-	}
-}
-
-// converse upgrades a connection, and talks with the parrot until the server
-// stops.
-func converse(t *testing.T, r *running, c net.Conn) {
-	t.Helper()
-	_, _ = io.WriteString(c, "GET "+proxied+"/chat HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-	from := bufio.NewReader(c)
-	for {
-		line, err := from.ReadString('\n')
-		if err != nil {
-			t.Fatalf("the head: %q, %v", line, err)
-		}
-		if line == "\r\n" {
-			break
-		}
-	}
-	for i := range 3 {
-		fmt.Fprintf(c, "line %d\n", i)
-		if line, err := from.ReadString('\n'); line != fmt.Sprintf(" says line %d\n", i) || err != nil {
-			t.Fatalf("%q, %v", line, err)
-		}
-		time.Sleep(1200 * time.Millisecond) // longer than any time-out
-	}
-	r.stop()
-	if rest, _ := io.ReadAll(from); len(rest) > 0 {
-		t.Errorf("after the end: %q", rest)
-	}
-	if log := r.log.String(); !strings.Contains(log, "status=101") || !strings.Contains(log, "user=alice") {
-		t.Errorf("audited as %s", log)
-	}
-	if got := r.metric("proxyd_api_requests_total"); got != 1 {
-		t.Errorf("%v requests counted", got)
 	}
 }
 

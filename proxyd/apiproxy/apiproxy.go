@@ -165,6 +165,9 @@ func (p *Proxy) serve(x *exchange, r *http.Request) error {
 		x.duplex = http.NewResponseController(x.ResponseWriter).EnableFullDuplex() == nil
 	}
 	p.reverse.ServeHTTP(x, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+	if x.switched != nil {
+		return x.handOver(r.Context())
+	}
 	return nil
 }
 

@@ -43,6 +43,9 @@ func (p *Proxy) audit(r *http.Request, x *exchange) {
 
 // failed is the ReverseProxy's way to say that there is no response.
 func (p *Proxy) failed(_ http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errSwitching) {
+		return
+	}
 	x := exchangeOf(r.Context())
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		x.err, x.status = err, statusGone // nobody is there to read an answer

@@ -2,6 +2,7 @@ package apiproxy
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,10 @@ type exchange struct {
 	// ended, and uploaded that it has ended, as it should.
 	duplex   bool
 	uploaded atomic.Bool
+	// switched is the answer of an endpoint that switches to the other
+	// protocol, and backend the connection to it.
+	switched *http.Response
+	backend  io.ReadWriteCloser
 
 	start  time.Time
 	status int

@@ -1,14 +1,15 @@
 package apiproxy
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -33,49 +34,69 @@ func wanted(h http.Header) string {
 	return protocol
 }
 
+// errSwitching ends the part of ReverseProxy: handOver does the rest, with half
+// as many goroutines for a connection.
+var errSwitching = errors.New("the protocol is switched")
+
 // switching takes a 101: only for the protocol that was asked for is the
 // connection handed over.
 func (x *exchange) switching(r *http.Response) error {
-	if got := upgradeOf(r.Header); x.upgrade == "" || !strings.EqualFold(got, x.upgrade) {
+	backend, ok := r.Body.(io.ReadWriteCloser)
+	if got := upgradeOf(r.Header); x.upgrade == "" || !strings.EqualFold(got, x.upgrade) || !ok {
 		return fmt.Errorf("it switches to protocol %q, not %q", got, x.upgrade)
 	}
-	x.status = r.StatusCode
+	x.switched, x.backend = r, backend
+	r.Body = http.NoBody // ReverseProxy closes it
+	return errSwitching
+}
+
+// handOver lets the client and the endpoint talk, for as long as both like.
+func (x *exchange) handOver(ctx context.Context) error {
+	client, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
+	if err != nil {
+		return errors.Join(err, x.backend.Close())
+	}
+	t := &tunnel{client: client, backend: x.backend}
+	defer context.AfterFunc(ctx, t.close)()
+	defer t.close()
+	x.status = x.switched.StatusCode
+	x.switched.Body = nil
+	if err := errors.Join(x.switched.Write(rw), rw.Flush()); err != nil {
+		x.err = err
+		return nil
+	}
+	x.switched = nil // it may last
+	early, _ := rw.Peek(rw.Reader.Buffered())
+	t.carry(io.MultiReader(bytes.NewReader(bytes.Clone(early)), client))
 	return nil
 }
 
-// Hijack implements http.Hijacker. What the client has sent after its request
-// can be read from the connection.
-func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(x.ResponseWriter).Hijack()
-	if err != nil {
-		return conn, rw, err
-	}
-	early, err := rw.Reader.Peek(rw.Reader.Buffered())
-	return &tunnel{conn, io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn)}, rw, err
-}
-
-// tunnel is a client's connection that was handed over. ReverseProxy copies to
-// and from it, for as long as both sides like.
+// tunnel is a client's connection that was handed over, and the endpoint's.
 type tunnel struct {
-	net.Conn
-	from io.Reader // what the client sent early, and then the connection
+	client  net.Conn
+	backend io.ReadWriteCloser
 }
 
-// Read implements io.Reader.
-func (t *tunnel) Read(p []byte) (int, error) { return t.from.Read(p) }
+// carry copies both ways until both have ended, or one has failed.
+func (t *tunnel) carry(fromClient io.Reader) {
+	var up sync.WaitGroup
+	up.Go(func() { t.copy(t.backend, fromClient) })
+	t.copy(t.client, t.backend)
+	up.Wait()
+}
 
-// WriteTo implements io.WriterTo.
-func (t *tunnel) WriteTo(w io.Writer) (int64, error) { return relay(w, t.from) }
-
-// ReadFrom implements io.ReaderFrom.
-func (t *tunnel) ReadFrom(r io.Reader) (int64, error) { return relay(t.Conn, r) }
-
-// CloseWrite says that nothing more will be written.
-func (t *tunnel) CloseWrite() error {
-	if half, ok := t.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+// copy copies to an end, and passes on that no more will come. Where it fails
+// nothing goes on.
+func (t *tunnel) copy(to io.Writer, from io.Reader) {
+	if half, ok := to.(interface{ CloseWrite() error }); relay(to, from) != nil || !ok || half.CloseWrite() != nil {
+		t.close()
 	}
-	return t.Close()
+}
+
+// close ends both connections.
+func (t *tunnel) close() {
+	_ = t.client.Close() // nobody is there to be told
+	_ = t.backend.Close()
 }
 
 // relayed are the large buffers of all tunnels.
@@ -84,44 +105,40 @@ var relayed buffers
 // relay copies until there is nothing more to come. Most tunnels are silent
 // most of the time, so it waits with a small buffer, and takes a large one
 // only for as long as more comes than that.
-func relay(to io.Writer, from io.Reader) (copied int64, err error) {
+func relay(to io.Writer, from io.Reader) error {
 	small := make([]byte, 512)
 	for {
 		n, err := pass(to, from, small)
-		copied += n
-		if err == nil && n == int64(len(small)) {
-			n, err = relayMuch(to, from)
-			copied += n
+		if err == nil && n == len(small) {
+			err = relayMuch(to, from)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return copied, nil
+			return nil
 		case err != nil:
-			return copied, err
+			return err
 		}
 	}
 }
 
 // relayMuch copies for as long as there is much to copy.
-func relayMuch(to io.Writer, from io.Reader) (copied int64, err error) {
+func relayMuch(to io.Writer, from io.Reader) error {
 	large := relayed.Get()
 	defer relayed.Put(large)
 	for {
-		n, err := pass(to, from, large)
-		copied += n
-		if err != nil || n < int64(len(large)) {
-			return copied, err
+		if n, err := pass(to, from, large); err != nil || n < len(large) {
+			return err
 		}
 	}
 }
 
 // pass copies what one read brings.
-func pass(to io.Writer, from io.Reader, buf []byte) (int64, error) {
+func pass(to io.Writer, from io.Reader, buf []byte) (int, error) {
 	n, failed := from.Read(buf)
 	if n > 0 {
 		if _, err := to.Write(buf[:n]); err != nil {
 			return 0, err
 		}
 	}
-	return int64(n), failed
+	return n, failed
 }
