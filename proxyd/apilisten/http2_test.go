@@ -100,16 +100,15 @@ func TestStreamsThatTakeNothing(t *testing.T) {
 		case "/short":
 			_, _ = io.WriteString(w, "x")
 		case "/slow":
-			for range 3 {
-				_, _ = io.WriteString(w, "x")
-				_ = control.Flush()
-				time.Sleep(700 * time.Millisecond) // two of them are longer than it may stall
-			}
+			_, _ = w.Write(make([]byte, 8<<10)) // which is more than waits for a flush
+			time.Sleep(1300 * time.Millisecond) // longer than it may stall
+			_ = control.Flush()
+			time.Sleep(1300 * time.Millisecond)
 		}
 	}, func(c *apilisten.Config) { c.StallTimeout = time.Second })
 	s := r.streams()
 	slow := s.get("/slow")
-	if err := s.WriteWindowUpdate(slow, 100); err != nil {
+	if err := s.WriteWindowUpdate(slow, 8<<10); err != nil {
 		t.Fatal(err)
 	}
 	stalled := []uint32{s.get("/endless"), s.get("/flushed"), s.get("/short")}
