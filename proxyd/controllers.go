@@ -100,7 +100,7 @@ func (p *parts) balancing() ([]task, error) {
 		return tasks, b.Validate()
 	}
 	a.Client, a.Layout, a.Node, a.Logger, a.Registerer = b.Client, b.Layout, b.Node, b.Logger, b.Registerer
-	a.Feed, a.Ready = p.feed, p.ready
+	a.Feed, a.Ready, a.Events = p.feed, p.ready, p.events.Source("announce")
 	return append(tasks, func(ctx context.Context) error { return announce.Run(ctx, a) }), errors.Join(b.Validate(), a.Validate())
 }
 

@@ -68,7 +68,7 @@ type agent struct {
 
 func newAgent(c *Config, open opener, list func([]string) ([]link, error), watch func(context.Context, func()) error) *agent {
 	m := newMetrics()
-	return &agent{
+	a := &agent{
 		node: c.Node, patterns: c.Interfaces, logger: c.Logger, config: c,
 		metrics: m, view: newView(c),
 		lease:   &lease{client: c.Client, ttl: c.TTL, logger: c.Logger, wake: make(chan struct{}, 1), lost: m.leasesLost.Inc},
@@ -80,6 +80,8 @@ func newAgent(c *Config, open opener, list func([]string) ([]link, error), watch
 		cleared: map[netip.Addr]time.Time{}, blocked: map[netip.Addr]time.Time{},
 		judged: make(chan struct{}, 1), leave: disputed,
 	}
+	a.speaker.contested = a.contested
+	return a
 }
 
 // run announces until ctx ends. A node takes part once it has a registry.
@@ -107,6 +109,7 @@ func (a *agent) run(ctx context.Context) error {
 	tasks.Go(func() error { return a.changes.run(inner) })
 	tasks.Go(func() error { return a.loop(inner) })
 	err := tasks.Wait()
+	a.ending(a.normal, "it stops")
 	a.speaker.close()
 	a.lease.revoke(ctx)
 	return err
@@ -187,6 +190,7 @@ func (a *agent) judge(v verdict) {
 	case v.err != nil:
 		a.blocked[v.addr] = time.Now().Add(crossed)
 		a.logger.Error("can't ask whether another host has an address, so it isn't announced", "address", v.addr, "error", v.err)
+		a.warn(v.addr, "AnnounceFailed", "node %s can't ask whether another host has %v: %v", a.node, v.addr, v.err)
 	case v.free:
 		a.cleared[v.addr] = time.Now()
 	case v.asks:
@@ -196,6 +200,7 @@ func (a *agent) judge(v verdict) {
 		a.metrics.conflicts.Inc()
 		a.logger.Error("another host has an address that svcreg gave to a service: it isn't announced. Take it from the host, or out of the pool",
 			"address", v.addr, "host", v.by)
+		a.warn(v.addr, "DuplicateAddress", "host %v has %v, so it isn't announced", v.by, v.addr)
 	}
 }
 

@@ -82,6 +82,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Registerer, if not nil, gets metrics named proxyd_announce_….
 	Registerer prometheus.Registerer
+	// Events, if not nil, are told what is announced, where, and what isn't.
+	Events Events
 }
 
 // Validate returns an error that names the setting that is wrong.

@@ -30,6 +30,9 @@ type speaker struct {
 	metrics *metrics
 	logger  *slog.Logger
 	tasks   sync.WaitGroup
+	// contested, if not nil, hears of another host that has an address which
+	// is announced.
+	contested func(addr netip.Addr, by mac)
 
 	mu     sync.Mutex // held while a frame is sent: what was dropped is silent
 	voices map[netip.Addr]*voice
@@ -201,6 +204,9 @@ func (s *speaker) contest(v *voice, p *sharedPort, found verdict) {
 	v.defended = time.Now()
 	s.logger.Error("another host says it has an address that this node announces; it has to go, or the address out of the pool",
 		"address", v.addr, "host", found.by, "interface", p.link.name)
+	if s.contested != nil {
+		s.contested(v.addr, found.by)
+	}
 	for _, frame := range v.protocol.announce(p.link.mac, v.addr) {
 		s.send(v, p, "announcement", frame)
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -34,6 +35,7 @@ func (a *agent) step(ctx context.Context) {
 
 // silence ends all that is said.
 func (a *agent) silence() {
+	a.ending(a.warn, "it may have lost its lease")
 	for addr := range a.speaking {
 		a.speaker.drop(addr)
 	}
@@ -127,6 +129,7 @@ func (a *agent) quieten(s *state, id clientv3.LeaseID, wanted map[netip.Addr][]l
 		if s.claims[addr].lease != id || !slices.EqualFunc(links, to, link.same) {
 			a.speaker.drop(addr)
 			delete(a.speaking, addr)
+			a.normal(addr, "NotAnnouncing", "node %s no longer announces %v: %s", a.node, addr, why(to))
 		}
 	}
 	for addr := range a.asking {
@@ -203,8 +206,10 @@ func (a *agent) speak(s *state, t *term, wanted map[netip.Addr][]link) {
 		if err := a.speaker.announce(addr, links, &t.fence); err != nil {
 			a.again = true
 			a.logger.Error("can't announce an address", "address", addr, "error", err)
+			a.warn(addr, "AnnounceFailed", "node %s can't announce %v: %v", a.node, addr, err)
 			continue
 		}
 		a.speaking[addr] = links
+		a.normal(addr, "Announcing", "node %s announces %v on %s", a.node, addr, strings.Join(names(links), ", "))
 	}
 }
