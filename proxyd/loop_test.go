@@ -137,6 +137,21 @@ func TestPortalNetworksBringAFullSync(t *testing.T) {
 		if got := fmt.Sprint(w.kernel.portal); got != "[10.0.0.0/16]" {
 			t.Errorf("portal networks %s", got)
 		}
+		rule := func() rules.Rule {
+			r, _ := w.kernel.rules.Lookup(rules.Frontend{Addr: netip.MustParseAddr("10.0.0.1"), Protocol: registry.TCP, Port: 80})
+			return r
+		}
+		if len(rule().Backends) != 1 {
+			t.Errorf("before its endpoint was in the portal network: %v", rule())
+		}
+		w.write(registry.Put(&registry.ServiceCIDR{
+			Meta:     registry.Meta{Kind: registry.KindServiceCIDR, Key: registry.Key{Name: "more"}},
+			Prefixes: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
+		}))
+		w.pass(minPeriod)
+		if len(rule().Backends) != 0 {
+			t.Errorf("since its endpoint is in the portal network: %v", rule())
+		}
 	})
 }
 

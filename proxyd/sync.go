@@ -58,7 +58,7 @@ func (l *loop) compile(n *news) []rules.Frontend {
 	}
 	var changed []rules.Frontend
 	old := l.ruleset
-	if l.policy.take(n, l.snapshot) || old == nil {
+	if l.policy.take(n, l.snapshot) || old == nil || n.networks {
 		l.ruleset = rules.Compile(l.snapshot, l.policy.Policy)
 		l.reconcile = true
 		l.flows.recompiled(old)

@@ -64,6 +64,17 @@ func TestBadInput(t *testing.T) {
 			want:      []string{"10.0.0.1:80/TCP ns/a → 10.1.0.1:80", "192.0.2.1:80/TCP ns/a external → 10.1.0.1:80"},
 			refused:   []string{"ns/a: endpoint 10.0.0.1:80: the service's own portal IP; nothing is sent there"},
 		}, {
+			name: "endpoints that are, or could be, another service's portal IP",
+			manifests: "---\n{kind: ServiceCIDR, apiVersion: networking.k8s.io/v1, metadata: {name: kubernetes}, spec: {cidrs: [10.0.0.0/24, 'fd00::/112']}}\n" +
+				service("a", "clusterIP: 10.0.0.1, externalIPs: [192.0.2.1], "+port80) + endpoints("a", "{port: 80}", "10.0.0.2", "10.0.0.3", "fd00::5", "0.1.2.3", "10.1.0.1") +
+				service("b", "clusterIP: 10.0.0.2, "+port80) + endpoints("b", "{port: 80}", "10.0.0.1"),
+			policy: here,
+			want:   []string{"10.0.0.1:80/TCP ns/a → 10.1.0.1:80", "10.0.0.2:80/TCP ns/b → refuse", "192.0.2.1:80/TCP ns/a external → 10.1.0.1:80"},
+			refused: []string{
+				"ns/a: endpoint 10.0.0.2:80: an address of the portal network 10.0.0.0/24; nothing is sent there (and 3 more)",
+				"ns/b: endpoint 10.0.0.1:80: an address of the portal network 10.0.0.0/24; nothing is sent there",
+			},
+		}, {
 			name:      "an endpoint that isn't ready needs no word",
 			manifests: service("a", "clusterIP: 10.0.0.1, "+port80) + slice("a", "a-1", "127.0.0.1", "ready: false"),
 			want:      []string{"10.0.0.1:80/TCP ns/a → refuse"},

@@ -90,6 +90,11 @@ func (c *compiler) unusableEndpoint(at netip.AddrPort) string {
 	case slices.Contains(c.entry.PortalIPs, at.Addr()):
 		return "the service's own portal IP"
 	}
+	for _, network := range c.networks {
+		if network.Contains(at.Addr()) {
+			return "an address of the portal network " + network.String()
+		}
+	}
 	return unusable(at.Addr())
 }
 

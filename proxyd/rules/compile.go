@@ -19,6 +19,9 @@ type compiled struct {
 // buffers.
 type compiler struct {
 	policy *Policy
+	// networks are those of portal IPs. Whatever is in them is no endpoint: the
+	// kernel translates a packet once, and so would lead it nowhere.
+	networks []netip.Prefix
 
 	entry   *registry.Entry
 	sources []netip.Prefix

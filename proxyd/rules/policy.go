@@ -139,7 +139,7 @@ func unusable(a netip.Addr) string {
 	switch {
 	case !a.IsValid():
 		return "not an address"
-	case a.IsUnspecified():
+	case a.IsUnspecified() || a.Is4() && a.As4()[0] == 0:
 		return "an unspecified address"
 	case a.IsLoopback():
 		return "a loopback address"

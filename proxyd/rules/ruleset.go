@@ -25,7 +25,7 @@ type Ruleset struct {
 func Compile(s *registry.Snapshot, p Policy) *Ruleset {
 	r := Ruleset{policy: p}
 	r.edit()
-	c := compiler{policy: &r.policy}
+	c := compiler{policy: &r.policy, networks: s.PortalNetworks()}
 	for e := range s.Services() {
 		r.put(e.Key, c.compile(e), nil)
 	}
@@ -35,14 +35,15 @@ func Compile(s *registry.Snapshot, p Policy) *Ruleset {
 
 // Update returns the rules for a snapshot that differs by some changes from
 // the one that these rules are for, and the frontends whose rules differ,
-// sorted. The cost is that of the changes, however large the registry.
+// sorted. The cost is that of the changes, however large the registry. Where the
+// portal networks have changed, Compile is what makes the next one.
 func (r *Ruleset) Update(s *registry.Snapshot, changes *registry.Changes) (*Ruleset, []Frontend) {
 	next := *r
 	if len(changes.Services) > 1 {
 		next.edit()
 		defer next.done()
 	}
-	c := compiler{policy: &next.policy}
+	c := compiler{policy: &next.policy, networks: s.PortalNetworks()}
 	before := map[place]*claim{}
 	for _, k := range changes.Services {
 		next.put(k, c.compile(s.Service(k)), before)
