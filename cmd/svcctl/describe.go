@@ -14,6 +14,7 @@ import (
 
 	"github.com/svcreg/svcreg/proxyd/leader"
 	"github.com/svcreg/svcreg/proxyd/loadbalancer"
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry"
 )
 
@@ -78,6 +79,7 @@ type description struct {
 	snapshot *registry.Snapshot
 	leads    map[string]string // to the name of a controller the node that runs it for all
 	notes    map[string]loadbalancer.Note
+	pools    rules.Pools
 	text     strings.Builder
 }
 
@@ -86,6 +88,9 @@ func (a *app) newDescription(ctx context.Context, client *registryClient) (*desc
 	d := &description{leads: map[string]string{}, notes: map[string]loadbalancer.Note{}}
 	var err error
 	if d.snapshot, err = a.everything(ctx, client, registry.KindPod); err != nil {
+		return nil, err
+	}
+	if d.pools, err = a.trust(ctx, client); err != nil {
 		return nil, err
 	}
 	err = client.below(ctx, leader.Key(client.layout, ""), func(name string, value []byte) {

@@ -190,7 +190,7 @@ func (d *description) remarks(e *registry.Entry) [][]string {
 	}
 	rows = append(append(rows, d.lacking(e)...), d.refusedPods(e.Service)...)
 	everywhere := []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-	for _, r := range rules.Compile(d.snapshot, rules.Policy{NodePorts: true, PublicRanges: everywhere}).Refusals() {
+	for _, r := range rules.Compile(d.snapshot, rules.Policy{NodePorts: true, PublicRanges: everywhere, Pools: d.pools}).Refusals() {
 		if r.Service == e.Key {
 			rows = append(rows, []string{"refused: " + strings.TrimPrefix(r.String(), e.Key.String()+": ")})
 		}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
+	"github.com/svcreg/svcreg/proxyd/rules"
 	"github.com/svcreg/svcreg/registry/codec"
 	"github.com/svcreg/svcreg/registry/write"
 )
@@ -162,6 +163,17 @@ func (a *app) withPools(ctx context.Context, do func(context.Context, *pool.Stor
 		}
 		return do(ctx, s, b)
 	})
+}
+
+// trust returns what the pools have to say to whoever makes rules.
+func (a *app) trust(ctx context.Context, r *registryClient) (rules.Pools, error) {
+	ctx, cancel := r.within(ctx)
+	defer cancel()
+	b, _, err := pool.List(ctx, r.Client, r.layout, slog.New(slog.NewTextHandler(a.stderr, nil)))
+	if err != nil {
+		return rules.Pools{}, err
+	}
+	return b.Trust(), nil
 }
 
 func (a *app) changePools(ctx context.Context, c *poolsChange, do func(context.Context, *pool.Store) error) error {

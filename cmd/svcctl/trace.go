@@ -99,6 +99,9 @@ func (a *app) trace(ctx context.Context, q *traceQuery) error {
 		return err
 	}
 	snapshot, err := a.everything(ctx, client)
+	if err == nil {
+		q.policy.Pools, err = a.trust(ctx, client)
+	}
 	if err = errors.Join(err, client.Close()); err != nil {
 		return err
 	}
