@@ -27,6 +27,7 @@ const (
 type result struct {
 	receipt   // of what was written; its revision is zero for nothing
 	refused   []refusal
+	unserved  []registry.Port
 	handMade  bool // the Endpoints object is somebody's own
 	unchecked bool // the endpoints should be checked, and nobody does
 	err       error
@@ -38,6 +39,7 @@ func (n *controller) sync(ctx context.Context, k registry.Key, since time.Time) 
 	var groups []group
 	if selected(service) {
 		groups, r.refused = choose(service, n.podsOf(service), view{n.snapshot})
+		r.unserved = unserved(service, groups)
 		if external.Wanted(service.Annotations) {
 			r.verdict = n.verdict(k)
 			r.unchecked = r.verdict == "" && n.Unchecked

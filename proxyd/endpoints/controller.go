@@ -1,10 +1,13 @@
 package endpoints
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -328,18 +331,32 @@ func (n *controller) report(k registry.Key, r result) {
 			n.said[refusal] = true
 			n.Logger.Warn("a pod's address is one that no service may lead to", "pod", refusal.pod, "address", refusal.addr, "reason", refusal.reason)
 		}
+		n.once(k, refusal.String(), func(text string) { n.warn(k, "AddressRefused", text) })
 	}
-	warn := func(which bool, text string) {
-		if id := (warning{k, text}); which && !n.said[id] {
-			n.said[id] = true
-			n.Logger.Warn(text, "service", k)
+	warn := func(which bool, reason, text string) {
+		if which {
+			n.once(k, text, func(string) {
+				n.Logger.Warn(text, "service", k)
+				n.warn(k, reason, text)
+			})
 		}
 	}
-	warn(r.handMade, "a service with a selector has an Endpoints object that somebody wrote: it stays, and counts for nothing beside the slices")
-	warn(r.unchecked, "a service wants its endpoints checked: that takes the controller external, which is off here")
+	for _, p := range r.unserved {
+		warn(true, "NoSuchPort", fmt.Sprintf("port %s leads nowhere: no pod has a port %s/%s", cmp.Or(p.Name, strconv.Itoa(int(p.Port))), p.TargetPort, p.Protocol))
+	}
+	warn(r.handMade, "HandMadeEndpoints", "a service with a selector has an Endpoints object that somebody wrote: it stays, and counts for nothing beside the slices")
+	warn(r.unchecked, "NotChecked", "a service wants its endpoints checked: that takes the controller external, which is off here")
 }
 
-// warning is what the log has of a service.
+// once says something about a service that wasn't said before.
+func (n *controller) once(k registry.Key, text string, say func(text string)) {
+	if id := (warning{k, text}); !n.said[id] {
+		n.said[id] = true
+		say(text)
+	}
+}
+
+// warning is what the log and the events have of a service.
 type warning struct {
 	service registry.Key
 	text    string

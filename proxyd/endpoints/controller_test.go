@@ -33,6 +33,7 @@ type fleet struct {
 	log    *registrytest.Log
 
 	unchecked bool
+	events    *happened // nil for nobody
 }
 
 func newFleet(t *testing.T) *fleet {
@@ -60,7 +61,12 @@ func (f *fleet) run(node string) (stop func()) {
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
+		var events Events
+		if f.events != nil {
+			events = f.events
+		}
 		err := Run(ctx, Config{
+			Events: events,
 			Client: f.client, Layout: f.layout, Node: node, SliceSize: 2, TTL: 2 * time.Second, Registerer: prometheus.NewRegistry(), Unchecked: f.unchecked,
 			Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 		})

@@ -81,6 +81,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Registerer gets the metrics, unless it is nil.
 	Registerer prometheus.Registerer
+	// Events, if not nil, are told what is odd about a service.
+	Events Events
 
 	// TTL is how long after a leader's sudden death another node takes over;
 	// zero means leader.DefaultTTL.
