@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -127,16 +128,33 @@ func (l links) token(z *html.Tokenizer, kind html.TokenType) []byte {
 	raw = bytes.Clone(raw) // Token changes it
 	t := z.Token()
 	changed := false
-	for _, name := range linkAttributes[t.Data] {
-		for i, a := range t.Attr {
-			if a.Key == name && a.Namespace == "" {
-				t.Attr[i].Val = l.rewrite(a.Val)
-				changed = changed || t.Attr[i].Val != a.Val
-			}
-		}
+	for i, a := range t.Attr {
+		t.Attr[i].Val = l.attribute(&t, a)
+		changed = changed || t.Attr[i].Val != a.Val
 	}
 	if !changed {
 		return raw
 	}
 	return []byte(t.String())
+}
+
+// attribute returns the value of an attribute with its links rewritten.
+func (l links) attribute(t *html.Token, a html.Attribute) string {
+	switch {
+	case a.Namespace != "":
+		return a.Val
+	case slices.Contains(linkAttributes[t.Data], a.Key):
+		return l.rewrite(a.Val)
+	case a.Key == "srcset" || a.Key == "imagesrcset":
+		return l.rewriteSet(a.Val)
+	case t.Data == "meta" && a.Key == "content" && slices.ContainsFunc(t.Attr, isRefresh):
+		return l.rewriteRefresh(a.Val)
+	}
+	return a.Val
+}
+
+// isRefresh reports whether an attribute makes a meta element send the browser
+// elsewhere.
+func isRefresh(a html.Attribute) bool {
+	return a.Key == "http-equiv" && strings.EqualFold(a.Val, "refresh")
 }

@@ -3,6 +3,7 @@ package apiproxy
 import (
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -35,6 +36,40 @@ func (l links) rewrite(link string) string {
 		return link
 	}
 	return l.prefix + rest
+}
+
+// spaces are those of HTML.
+const spaces = " \t\n\f\r"
+
+// rewriteSet rewrites each link of a set of images, such as "/a.png 1x, /b.png 2x".
+func (l links) rewriteSet(set string) string {
+	var out strings.Builder
+	for set != "" {
+		rest := strings.TrimLeft(set, spaces+",")
+		out.WriteString(set[:len(set)-len(rest)])
+		link := rest
+		if i := strings.IndexAny(rest, spaces); i >= 0 {
+			link = rest[:i] // commas and all, which a data: link has
+		}
+		link = strings.TrimRight(link, ",")
+		out.WriteString(l.rewrite(link))
+		size, _, _ := strings.Cut(rest[len(link):], ",")
+		out.WriteString(size)
+		set = rest[len(link)+len(size):]
+	}
+	return out.String()
+}
+
+// refresh is what a page says that sends the browser elsewhere after a time.
+var refresh = regexp.MustCompile(`(?is)^(\s*[\d.]+\s*[;,]\s*url\s*=\s*['"]?)([^'"]+)(.*)$`)
+
+// rewriteRefresh rewrites the link of a refresh, such as "5; url=/next".
+func (l links) rewriteRefresh(content string) string {
+	parts := refresh.FindStringSubmatch(content)
+	if parts == nil {
+		return content
+	}
+	return parts[1] + l.rewrite(parts[2]) + parts[3]
 }
 
 // names reports whether a link with a host means the endpoint.

@@ -44,12 +44,49 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+func TestLinkSets(t *testing.T) {
+	l := links{prefix: "/p", hosts: []string{"h:80"}, scheme: "http"}
+	for in, want := range map[string]string{
+		"":                                   "",
+		"/a":                                 "/p/a",
+		" /a 1x,\n/b 2x ":                    " /p/a 1x,\n/p/b 2x ",
+		"/a,/b 2x":                           "/p/a,/b 2x", // one link: commas end it only at its end
+		"/a, /b":                             "/p/a, /p/b",
+		",,/a,,":                             ",,/p/a,,",
+		"data:image/png;base64,/a 1x, /b 2x": "data:image/png;base64,/a 1x, /p/b 2x",
+		"//h/a 100w, //other/b 2x":           "/p/a 100w, //other/b 2x",
+	} {
+		if got := l.rewriteSet(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	l := links{prefix: "/p"}
+	for in, want := range map[string]string{
+		"5": "5", "5;url=/a": "5;url=/p/a", "0 ; URL = \"/a\"": "0 ; URL = \"/p/a\"", "0.5,url='/a' x": "0.5,url='/p/a' x",
+		"5; /a": "5; /a", "5; url=": "5; url=", "5; url=a": "5; url=a", "url=/a": "url=/a",
+	} {
+		if got := l.rewriteRefresh(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
 // FuzzLinks: what is rewritten once stays, and stays a path under the prefix.
 func FuzzLinks(f *testing.F) {
 	l := links{prefix: "/p", hosts: []string{"h:80"}, scheme: "http"}
 	f.Add("http://h/x//y?//z")
 	f.Add("//h:80#")
+	f.Add("/a 1x,/b 2x")
+	f.Add("5; url=/a")
 	f.Fuzz(func(t *testing.T, s string) {
+		for name, rewrite := range map[string]func(string) string{"a set": l.rewriteSet, "a refresh": l.rewriteRefresh} {
+			if once := rewrite(s); rewrite(once) != once {
+				t.Errorf("%s: %q became %q and then %q", name, s, once, rewrite(once))
+			}
+		}
 		got := l.rewrite(s)
 		if got == s {
 			return
