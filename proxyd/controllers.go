@@ -79,6 +79,7 @@ func (p *parts) tasks(controller string) ([]task, error) {
 		c := p.Controllers.Endpoints
 		c.Client, c.Layout, c.Node, c.Logger, c.Registerer = p.client, p.layout, p.node, logger, registerer
 		c.TTL, c.Unchecked = p.Controllers.LeaderTTL, !slices.Contains(p.Controllers.Names, "external")
+		c.Events = p.events.Source(controller)
 		return []task{func(ctx context.Context) error { return podendpoints.Run(ctx, c) }}, c.Validate()
 	}
 	return p.balancing()
