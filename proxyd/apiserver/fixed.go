@@ -7,6 +7,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/codec"
 )
 
 // checkFixed refuses an update that is of another object by the same name, or
@@ -31,7 +32,7 @@ func (s *Server) checkFixed(ctx context.Context, t *target, p *proposal) error {
 		return t.refused(ref.Name, err)
 	}
 	if was, next := fixedIP(stored), fixedIP(proposed); was != "" && next != "" && was != next {
-		return t.errInvalid(ref.Name, fmt.Errorf("spec.clusterIPs[0]: Invalid value: %q: may not change once set, and is %s", next, was))
+		return t.errInvalid(ref.Name, &codec.FieldError{Field: "spec.clusterIPs[0]", Value: next, Want: was + ", which may not change once set"})
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,13 +26,35 @@ func kubectl(t *testing.T, server *httptest.Server, args ...string) string {
 	return string(out)
 }
 
-// command is a kubectl that talks to a server and has a home of its own. The
-// variable SVCREG_KUBECTL names another than the one on the PATH.
+// kubectlVariable names another kubectl than the one on the PATH.
+const kubectlVariable = "SVCREG_KUBECTL"
+
+// everyKubectl runs a test with each kubectl that there is: the one on the PATH,
+// and Debian's, which make test puts into bin where that is another.
+func everyKubectl(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	all := []string{"kubectl"}
+	if other := os.Getenv(kubectlVariable); other != "" {
+		all = []string{other}
+	} else if more, err := filepath.Abs("../../bin/kubectl-debian"); err == nil {
+		if _, err := os.Stat(more); err == nil {
+			all = append(all, more)
+		}
+	}
+	for _, name := range all {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Setenv(kubectlVariable, name)
+			test(t)
+		})
+	}
+}
+
+// command is a kubectl that talks to a server and has a home of its own.
 func command(t *testing.T, server *httptest.Server, args ...string) *exec.Cmd {
 	t.Helper()
-	name := "kubectl"
-	if other := os.Getenv("SVCREG_KUBECTL"); other != "" {
-		name = other
+	name := os.Getenv(kubectlVariable)
+	if name == "" {
+		name = "kubectl"
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -46,7 +69,10 @@ func command(t *testing.T, server *httptest.Server, args ...string) *exec.Cmd {
 }
 
 // TestKubectl holds for every kubectl from 1.20 to 1.32.
-func TestKubectl(t *testing.T) {
+func TestKubectl(t *testing.T) { everyKubectl(t, testKubectl) }
+
+func testKubectl(t *testing.T) {
+	t.Helper()
 	server := serve(t, "testdata/registry.yaml")
 	tests := []struct{ args, want string }{
 		{"get svc -A -o wide", `
@@ -135,7 +161,10 @@ Error from server (MethodNotAllowed): svcreg has no kubelets: log is out of reac
 }
 
 // TestKubectlDescribe is about what looks a little different in every kubectl.
-func TestKubectlDescribe(t *testing.T) {
+func TestKubectlDescribe(t *testing.T) { everyKubectl(t, testKubectlDescribe) }
+
+func testKubectlDescribe(t *testing.T) {
+	t.Helper()
 	server := serve(t, "testdata/registry.yaml")
 	tests := []struct {
 		args string
@@ -160,7 +189,10 @@ func TestKubectlDescribe(t *testing.T) {
 }
 
 // TestKubectlWatch has kubectl print changes as they happen.
-func TestKubectlWatch(t *testing.T) {
+func TestKubectlWatch(t *testing.T) { everyKubectl(t, testKubectlWatch) }
+
+func testKubectlWatch(t *testing.T) {
+	t.Helper()
 	f := newFixture(t, apiserver.Config{}, "testdata/registry.yaml")
 	server := httptest.NewServer(f)
 	defer server.Close()

@@ -12,6 +12,9 @@ import (
 // schemas are the components of an OpenAPI document, by name.
 type schemas map[string]jsonObject
 
+// schemaRef begins what refers to a component.
+const schemaRef = "#/components/schemas/"
+
 // specialTypes are written in another way than their fields say.
 var specialTypes = map[reflect.Type]jsonObject{
 	reflect.TypeFor[metav1.Time]():        {"type": "string", "format": "date-time"},
@@ -58,7 +61,7 @@ func (s schemas) addStruct(t reflect.Type) jsonObject {
 		s.addFields(properties, t, docs)
 		s[name]["properties"] = properties
 	}
-	return jsonObject{"allOf": []jsonObject{{"$ref": "#/components/schemas/" + name}}}
+	return jsonObject{"allOf": []jsonObject{{"$ref": schemaRef + name}}}
 }
 
 func (s schemas) addFields(properties jsonObject, t reflect.Type, docs map[string]string) {

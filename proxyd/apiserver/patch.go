@@ -96,10 +96,14 @@ func newPatcher(contentType string, body []byte) (patcher, error) {
 		}
 		return func(fields map[string]any) (map[string]any, error) { return mergeFields(fields, patch, keys) }, nil
 	}
+	why := "the body of the request was in an unknown format"
+	if types.PatchType(kind) == types.ApplyYAMLPatchType {
+		why = "svcreg doesn't keep whose each field is, so there is no server-side apply: want kubectl apply --server-side=false"
+	}
 	return nil, &statusError{metav1.Status{
 		Code: http.StatusUnsupportedMediaType, Reason: metav1.StatusReasonUnsupportedMediaType,
-		Message: fmt.Sprintf("the body of the request was in an unknown format - accepted media types include: %s, %s, %s",
-			types.JSONPatchType, types.MergePatchType, types.StrategicMergePatchType),
+		Message: fmt.Sprintf("%s - accepted media types include: %s, %s, %s",
+			why, types.JSONPatchType, types.MergePatchType, types.StrategicMergePatchType),
 	}}
 }
 

@@ -75,7 +75,10 @@ func (t *target) propose(fields map[string]any) (*proposal, error) {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	documents, err := codec.ParseDocuments("", text)
-	if err != nil || len(documents) != 1 {
+	if err == nil && len(documents) != 1 {
+		err = errors.New("want one object")
+	}
+	if err != nil {
 		return nil, t.errInvalid(t.name, err)
 	}
 	p.document = documents[0]

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
@@ -133,13 +132,4 @@ func (t *target) refused(name string, err error) error {
 		return apierrors.NewTimeoutError(err.Error(), 1)
 	}
 	return err
-}
-
-// errInvalid is the answer to an object that can't be stored.
-func (t *target) errInvalid(name string, err error) error {
-	return &statusError{metav1.Status{
-		Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
-		Details: &metav1.StatusDetails{Name: name, Group: t.group, Kind: t.kind.String()},
-		Message: t.kind.String() + " \"" + name + "\" is invalid: " + err.Error(),
-	}}
 }

@@ -179,12 +179,13 @@ func TestRefusedWrites(t *testing.T) {
 		{"all that a bad selector says", "DELETE", inTeam + "?labelSelector=,,", asJSON, "", 400, "unable to parse labelSelector"},
 		{"all of a resourceVersion", "DELETE", inTeam, asJSON, `{"preconditions": {"resourceVersion": "1"}}`, 400, "preconditions are for the delete of one object"},
 		{"a long name", "POST", inTeam, asJSON, with(`"web"`, `"`+strings.Repeat("a", 64)+`"`), 422, "metadata.name"},
-		{"another portal IP", "PATCH", theWeb, asMerge, `{"spec": {"clusterIP": "10.0.0.14", "clusterIPs": null}}`, 422, `spec.clusterIPs[0]: Invalid value: "10.0.0.14": may not change once set`},
-		{"no portal IP any more", "PATCH", theWeb, asMerge, `{"spec": {"clusterIP": "None", "clusterIPs": ["None"]}}`, 422, `Invalid value: "None": may not change once set`},
+		{"another portal IP", "PATCH", theWeb, asMerge, `{"spec": {"clusterIP": "10.0.0.14", "clusterIPs": null}}`, 422, `Service "web" is invalid: spec.clusterIPs[0]: 10.0.0.14: want 10.0.0.5, which may not change once set`},
+		{"no portal IP any more", "PATCH", theWeb, asMerge, `{"spec": {"clusterIP": "None", "clusterIPs": ["None"]}}`, 422, "spec.clusterIPs[0]: None: want 10.0.0.5"},
 		{"an update of another one", "PUT", theWeb, asJSON, with(`"web"`, `"web", "uid": "x"`), 409, "UID in precondition: x"},
 		{"a dry run of a sort", "POST", inTeam + "?dryRun=Some", asJSON, with("web", "a"), 400, `dryRun: Unsupported value: "Some"`},
 		{"a dry delete of a sort", "DELETE", theWeb, asJSON, `{"dryRun": ["Some"]}`, 400, `dryRun: Unsupported value: "Some"`},
-		{"no patch", "PATCH", theWeb, "application/apply-patch+yaml", "{}", 415, "accepted media types include"},
+		{"no patch", "PATCH", theWeb, "application/apply-patch+yaml", "{}", 415, "want kubectl apply --server-side=false"},
+		{"a patch in another form", "PATCH", theWeb, "text/plain", "{}", 415, "unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json"},
 		{"a patch of nothing", "PATCH", inTeam + "/other", asMerge, "{}", 404, "not found"},
 		{"a patch of the name", "PATCH", theWeb, asMerge, `{"metadata": {"name": "other"}}`, 400, "does not match"},
 		{"a patch of the past", "PATCH", theWeb, asMerge, `{"metadata": {"resourceVersion": "1"}, "spec": {"externalIPs": ["192.0.2.1"]}}`, 409, "has been modified"},
@@ -338,7 +339,10 @@ func TestStatusStays(t *testing.T) {
 }
 
 // TestKubectlWrites has kubectl apply, replace, label, patch and delete.
-func TestKubectlWrites(t *testing.T) {
+func TestKubectlWrites(t *testing.T) { everyKubectl(t, testKubectlWrites) }
+
+func testKubectlWrites(t *testing.T) {
+	t.Helper()
 	l := newLive(t)
 	dir := t.TempDir()
 	file := func(name, content string) string {
