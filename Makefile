@@ -32,11 +32,14 @@ build: ## build the four programs into bin/
 run: deps build ## bring up svcreg on this machine, in namespaces of its own
 	@bin/svcreg-standalone
 
-test: deps unit e2e ## run every test
+test: deps bin/kubectl-debian unit e2e ## run every test
 
 unit: # each package by itself, with the race detector
 	go vet ./...
 	CGO_ENABLED=1 go test -race -timeout 10m $$(go list ./... | grep -v '/test$$')
+
+bin/kubectl-debian: # where the kubectl on the PATH is another
+	@test/kubectl.sh $@
 
 bin/etcd: go.mod # a real etcd, for the benchmarks
 	go build -o $@ go.etcd.io/etcd/server/v3
