@@ -111,3 +111,21 @@ func (s *segment) turns(e *ear, want ...*nodeProcess) {
 		s.tb.Errorf("%d turns, want %d", len(turns), len(want))
 	}
 }
+
+// An operator makes a pool, and nothing else: a service of 2015 is reached from
+// outside, at the address that it gets in publicIPs.
+func TestPublicIPs(t *testing.T) {
+	s := newSegment(t)
+	const old = "/registry/services/specs/default/old"
+	s.put("/registry/svcreg/pools/lan", strings.Replace(pool, "192.0.2.100-192.0.2.100", "192.0.2.100-192.0.2.101", 1))
+	s.put("/registry/services/endpoints/default/old", `{"kind": "Endpoints", "apiVersion": "v1beta1", "id": "old", "endpoints": ["10.9.0.2:80"]}`)
+	s.put(old, `{"kind": "Service", "apiVersion": "v1beta1", "id": "old", "port": 80, "createExternalLoadBalancer": true}`)
+	s.eventually("connected", func() bool { return s.connect("192.0.2.101:80") == nil })
+	got, err := s.client().Get(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(got.Kvs[0].Value); !strings.Contains(text, `"publicIPs":["192.0.2.101"]`) {
+		t.Error(text)
+	}
+}
