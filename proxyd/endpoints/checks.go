@@ -11,7 +11,7 @@ import (
 // that it checks; "" if it says nothing.
 func (n *controller) verdict(k registry.Key) string {
 	for slice := range n.snapshot.Slices(k) {
-		if text := slice.Annotations[external.FailingAnnotation]; text != "" && !Own(slice) {
+		if text := slice.Annotations[external.FailingAnnotation]; text != "" {
 			return text
 		}
 	}

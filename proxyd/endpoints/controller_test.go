@@ -303,6 +303,45 @@ func TestWritesOnlyDifferences(t *testing.T) {
 	}
 }
 
+// What changed since it was seen is not written over, and nothing of the same
+// plan is written then.
+func TestWritesOnlyWhatItSaw(t *testing.T) {
+	f := newFleet(t).init()
+	own := func(name string, revision int64) *registry.Endpoints {
+		return &registry.Endpoints{Service: registry.Key{Namespace: "my-ns", Name: "web"}, Meta: registry.Meta{
+			Kind: registry.KindEndpointSlice, Key: registry.Key{Namespace: "my-ns", Name: name}, ModRevision: revision,
+			Labels: labels{managedByLabel: Manager, serviceNameLabel: "web"},
+		}}
+	}
+	n := &controller{
+		Config: &Config{Client: f.client, Layout: f.layout}, metrics: newMetrics(), writer: write.New(f.client, f.layout, write.Options{}),
+	}
+	revision, err := n.carryOut(t.Context(), &plan{puts: []*registry.Endpoints{own("a", 0)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plans := map[string]plan{
+		"a new one that is there":   {puts: []*registry.Endpoints{own("b", 0), own("a", 0)}},
+		"one that changed":          {puts: []*registry.Endpoints{own("b", 0), own("a", revision-1)}},
+		"a deleted one that did so": {puts: []*registry.Endpoints{own("b", 0)}, deletes: []*registry.Endpoints{own("a", revision-1)}},
+		"one that is gone":          {puts: []*registry.Endpoints{own("b", 0), own("c", revision)}},
+	}
+	for what, p := range plans {
+		if _, err := n.carryOut(t.Context(), &p); !errors.Is(err, write.ErrChanged) {
+			t.Errorf("%s: %v, want that it changed", what, err)
+		}
+	}
+	if got := f.state(); !slices.Equal(got, []string{"EndpointSlice a"}) {
+		t.Errorf("there is %q", got)
+	}
+	if _, err := n.carryOut(t.Context(), &plan{puts: []*registry.Endpoints{own("b", 0)}, deletes: []*registry.Endpoints{own("a", revision)}}); err != nil {
+		t.Error(err)
+	}
+	if got := f.state(); !slices.Equal(got, []string{"EndpointSlice b"}) {
+		t.Errorf("there is %q", got)
+	}
+}
+
 // What an earlier leader left behind is cleared away, and one node leads at a
 // time.
 func TestTakesOver(t *testing.T) {

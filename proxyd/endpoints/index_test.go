@@ -102,3 +102,23 @@ func TestIndexLooksAtFew(t *testing.T) {
 		}
 	}
 }
+
+// A label without a value is another thing than no label.
+func TestMatches(t *testing.T) {
+	tests := []struct {
+		selector, has labels
+		want          bool
+	}{
+		{labels{}, nil, true},
+		{labels{"app": "web"}, labels{"app": "web", "tier": "front"}, true},
+		{labels{"app": "web"}, labels{"app": "db"}, false},
+		{labels{"app": "web", "tier": "front"}, labels{"app": "web"}, false},
+		{labels{"canary": ""}, labels{"canary": ""}, true},
+		{labels{"canary": ""}, labels{"app": "web"}, false},
+	}
+	for _, tt := range tests {
+		if got := matches(tt.selector, tt.has); got != tt.want {
+			t.Errorf("%v matches %v: %t", tt.selector, tt.has, got)
+		}
+	}
+}

@@ -215,3 +215,35 @@ func TestFailing(t *testing.T) {
 		t.Error("an endpoint without a port, and texts that say nothing")
 	}
 }
+
+// Who leads next goes on with what the slices say of selected endpoints; one that
+// led before knows nothing of endpoints that are new.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	endpoints := []registry.Endpoint{
+		{Addr: netip.MustParseAddr("192.0.2.1"), Ready: true, Serving: true},
+		{Addr: netip.MustParseAddr("192.0.2.2"), Serving: true},
+		{Addr: netip.MustParseAddr("192.0.2.3")},
+		{Addr: netip.MustParseAddr("192.0.2.4"), Serving: true, Terminating: true},
+		{Addr: netip.MustParseAddr("192.0.2.5"), Serving: true}, // another port of it fails
+	}
+	ours := &registry.Endpoints{Meta: registry.Meta{Annotations: map[string]string{FailingAnnotation: `["192.0.2.2:80","192.0.2.5:81"]`}}}
+	for takeover, want := range map[bool]string{
+		false: "map[192.0.2.2:false]",
+		true:  "map[192.0.2.1:true 192.0.2.2:false 192.0.2.5:true]",
+	} {
+		src := &source{own: map[string]*registry.Endpoints{"ours": ours}}
+		src.selects(&registry.Endpoints{Subsets: []registry.Subset{{Endpoints: slices.Clone(endpoints), Ports: []registry.EndpointPort{{Port: 80}}}}})
+		m := src.memory()
+		m.recall(src, takeover)
+		if got := fmt.Sprint(m.ready); got != want {
+			t.Errorf("takeover %t: got %s, want %s", takeover, got, want)
+		}
+	}
+	silent := &source{own: map[string]*registry.Endpoints{"ours": {}}}
+	silent.selects(&registry.Endpoints{Subsets: []registry.Subset{{Endpoints: slices.Clone(endpoints)}}})
+	m := silent.memory()
+	if m.recall(silent, true); len(m.ready) > 0 {
+		t.Errorf("where nobody checked before there is %v", m.ready)
+	}
+}
