@@ -57,6 +57,17 @@ func TestTwoReadings(t *testing.T) {
 	}
 }
 
+// What comes after a chunked body isn't looked at, so none of it is a request.
+func TestNothingAfterChunks(t *testing.T) {
+	r := serve(t, func(w http.ResponseWriter, q *http.Request) { _, _ = io.Copy(w, q.Body) }, nil)
+	c := r.dial()
+	_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"+
+		"POST / HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n c\r\nContent-Length: 4\r\n\r\nevil")
+	if got := closed(t, c, patient); strings.Count(got, "HTTP/1.1 ") != 1 || !strings.HasSuffix(got, "hi") {
+		t.Errorf("answered %q", got)
+	}
+}
+
 // What is said on a connection that was handed over is no HTTP.
 func TestHandedOver(t *testing.T) {
 	r := serve(t, func(w http.ResponseWriter, _ *http.Request) {
