@@ -1,6 +1,7 @@
 package loadbalancer
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
+	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/write"
 )
 
@@ -60,6 +62,47 @@ func TestTwoWriters(t *testing.T) {
 		if want := s.get(key); values != want {
 			t.Errorf("%s was claimed more than once: %s", key, values)
 		}
+	}
+}
+
+// What was decided on pools or claims as they were is not written: it is decided
+// anew.
+func TestStaleBook(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		between func(*site)
+		given   string
+	}{
+		{"nothing between", func(*site) {}, "203.0.113.1"},
+		{"a pool of other addresses", func(s *site) { s.pool("public", `"addresses": ["203.0.113.9"]`) }, ""},
+		{"a pool for others", func(s *site) { s.pool("public", `"addresses": ["203.0.113.1"], "namespaces": ["blog"]`) }, ""},
+		{"a pool that is gone", func(s *site) { s.remove("/registry/svcreg/pools/public") }, ""},
+		{"another's claim", func(s *site) {
+			s.put("/registry/svcreg/addresses/203.0.113.1", `{"pool": "public", "holders": [{"namespace": "blog", "name": "web"}]}`)
+		}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			s.pool("public", `"addresses": ["203.0.113.1"]`)
+			s.v1("web", "")
+			config := s.config("one")
+			c := &controller{
+				Config: &config, writer: s.writer, metrics: newMetrics(), lists: newLists(),
+				wanting: map[registry.Key]bool{}, wrote: map[registry.Key]int64{}, notes: map[registry.Key]Note{},
+			}
+			var err error
+			c.book, _, err = pool.List(t.Context(), s.client, s.layout, config.Logger)
+			s.must(err)
+			tt.between(s)
+			claim := s.get("/registry/svcreg/addresses/203.0.113.1")
+			err = c.reconcile(t.Context(), registry.Key{Namespace: "shop", Name: "web"})
+			if got := s.addrs("web"); got != tt.given || errors.Is(err, write.ErrChanged) != (tt.given == "") {
+				t.Errorf("it has %q, want %q; error %v", got, tt.given, err)
+			}
+			if tt.given == "" && s.get("/registry/svcreg/addresses/203.0.113.1") != claim {
+				t.Error("the claim changed")
+			}
+		})
 	}
 }
 
