@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/svcreg/svcreg/proxyd/leader"
 	"github.com/svcreg/svcreg/proxyd/loadbalancer"
@@ -24,9 +25,9 @@ func (a *app) describeCommand() *cobra.Command {
 		Use:   "describe KIND NAME...",
 		Short: "Say all there is to know of an object",
 		Long: `Say all there is to know of an object, for people: what it is, who serves it and
-who doesn't, and why, what the controllers remark on it, and what it asks for
-and doesn't get. KIND is services (svc), endpoints (ep), pods (po) or nodes (no,
-minions).
+who doesn't, and why, what the controllers remark on it, what it asks for and
+doesn't get, and what happened to it lately. KIND is services (svc), endpoints
+(ep), pods (po) or nodes (no, minions).
 
 What a service doesn't get is decided as by a proxyd that allows all public
 addresses.`,
@@ -64,6 +65,9 @@ func (a *app) describe(ctx context.Context, namespace string, args []string) err
 		return err
 	}
 	d, err := a.newDescription(ctx, client)
+	if err == nil && q.resource.kind == registry.KindService {
+		d.events, err = client.events(ctx, namespace)
+	}
 	if err == nil {
 		err = d.all(q.refs(), write)
 	}
@@ -80,6 +84,7 @@ type description struct {
 	leads    map[string]string // to the name of a controller the node that runs it for all
 	notes    map[string]loadbalancer.Note
 	pools    rules.Pools
+	events   []corev1.Event // of the namespace, for services
 	text     strings.Builder
 }
 

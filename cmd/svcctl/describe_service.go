@@ -33,6 +33,7 @@ func (d *description) service(ref registry.Ref) error {
 	d.serving(e)
 	d.names(ref.Key)
 	d.rows("Remarks", d.remarks(e))
+	d.happened(e.Service)
 	return nil
 }
 
