@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// firstEach is how much each endpoint adds to the time over which first checks
+// are spread: where thousands come at once, they would fail for being so many.
+const firstEach = time.Second / 2000
+
 // checked is an endpoint that is checked now and then.
 type checked struct {
 	health
@@ -63,7 +67,8 @@ func (c *controller) check(ctx context.Context, s *service, x *expansion) {
 // counts until a check says otherwise.
 func (c *controller) begin(ctx context.Context, s *service, t target, before *memory) {
 	one := &checked{health: health{up: true}, how: *s.source.check}
-	first := one.how.interval / 10
+	c.checking++
+	first := min(max(one.how.interval/10, time.Duration(c.checking)*firstEach), one.how.interval)
 	if ready, known := before.ready[t.addr.Addr()]; known {
 		one.up, one.judged, first = ready, true, one.how.period()
 		one.reason = before.reason[t.addr]
@@ -100,6 +105,7 @@ func (src *source) memory() *memory {
 func (c *controller) uncheck(s *service, t target) {
 	c.agenda.cancel(s.checks[t].next)
 	delete(s.checks, t)
+	c.checking--
 }
 
 // probeOrWait makes a check, as soon as there are few enough under way.

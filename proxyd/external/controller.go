@@ -52,6 +52,7 @@ type controller struct {
 	names    map[string]*name
 	todo     map[registry.Key]*service // those that can be read or written now
 	jobs     int
+	checking int      // endpoints that are checked
 	probes   int      // under way
 	queue    []func() // checks that wait until fewer are
 	running  sync.WaitGroup
