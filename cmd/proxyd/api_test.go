@@ -277,6 +277,8 @@ func TestAPIWithTokens(t *testing.T) {
 	write(tokens, "alices-other,alice,1,ops\n")
 	n.becomes("GET / for", as("alices-other", "get", "--raw", webProxy)...)
 	n.becomes("must be logged in", as("alices-token", "get", "svc")...)
+	write(rules, "rules:\n- users: [bob]\n  services: [web]\n")
+	n.becomes(`services "web" is forbidden`, as("alices-other", "get", "--raw", webProxy)...)
 	if log := n.log.String(); !strings.Contains(log, "user=alice") || strings.Contains(log, "-token") {
 		t.Errorf("the log names nobody, or tells tokens:\n%s", log)
 	}
