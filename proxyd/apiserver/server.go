@@ -11,22 +11,28 @@
 // A Server is fed by a watch.Watcher and answers reads from its snapshots
 // alone: no get, list or watch reaches etcd, but those of Kubernetes events,
 // which no snapshot has. So what the model of package registry doesn't know,
-// such as the time of creation, is not in the answers, and what somebody else
-// wrote a moment ago may not be either; what was written through this Server is.
-// Services and endpoints are written through package
-// write, with the resourceVersion that the client names as the condition. The
-// Watcher must watch all kinds and trim nothing; the one of the data plane
+// such as finalizers, is not in the answers, and what somebody else wrote a
+// moment ago may not be either; what was written through this Server is.
+// The Watcher must watch all kinds and trim nothing; the one of the data plane
 // watches fewer:
 //
 //	server := apiserver.New(apiserver.Config{Store: write.New(client, layout, write.Options{})})
 //	watcher, err := watch.New(watch.Config{Client: client, Layout: layout, Notify: server.Notify})
 //
+// Services and endpoints are written through package write, with the
+// resourceVersion that the client names as the condition. A dry run goes the
+// same way up to the transaction. As with an apiserver the server chooses the
+// UID and the time of creation, a service keeps its first portal IP as long as
+// it is there, and the delete of a collection is no transaction.
+//
 // Of kubectl's commands get, describe, explain, apply, create, edit, patch,
-// label, annotate, replace, expose, diff and delete work. Out of reach are
-// those for which it takes a kubelet (exec, attach, logs and port-forward are
-// answered with 501), a metrics server (top), or writes to anything but
-// services and endpoints (405). Server-side apply isn't there: nobody owns
-// single fields in a registry, and kubectl says so (415).
+// label, annotate, set selector, replace, expose, diff, wait and delete work,
+// with every version from 1.20 on. Out of reach are
+// those for which it takes a kubelet (exec, attach, cp, logs and port-forward
+// are answered with 501), a metrics server (top), reviews of access (auth
+// can-i, 404), or writes to anything but services and endpoints (405).
+// Server-side apply isn't there: nobody owns single fields in a registry, and
+// kubectl says so (415).
 //
 // Who may ask is for whoever wraps the handler to decide, or Config.May.
 package apiserver
