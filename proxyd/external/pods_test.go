@@ -247,3 +247,38 @@ func TestRecall(t *testing.T) {
 		t.Errorf("where nobody checked before there is %v", m.ready)
 	}
 }
+
+// A pod that comes later is out by its first check, however many failures those
+// take that served before.
+func TestSelectedNewcomer(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	l, at := outsiders(t, 2)
+	l[1].Close()
+	f.put(pod("a", at[0], "True"), strings.Replace(selectingService(CheckAnnotation, "tcp", IntervalAnnotation, "400ms", FallAnnotation, "100"),
+		`"port":80`, `"port":80,"targetPort":"http"`, 1))
+	latest := f.observe(func(*registry.Snapshot) {})
+	f.selecting()
+	f.start()
+	f.wantReady(latest, at[0])
+	f.want("web", "nobody")
+	f.put(pod("b", at[1], "True"))
+	f.want("web", "nobody", "failing: "+at[1]+": connection refused")
+	f.wantReady(latest, at[0])
+}
+
+// Selected endpoints keep the ports that they have: by the first of them the
+// other controller knows them.
+func TestSelectedPorts(t *testing.T) {
+	t.Parallel()
+	subset := registry.Subset{
+		Endpoints: []registry.Endpoint{{Addr: netip.MustParseAddr("192.0.2.1"), Ready: true}},
+		Ports:     []registry.EndpointPort{{Port: 80, Protocol: registry.TCP}, {Port: 81, Protocol: registry.TCP}},
+	}
+	src := &source{service: &registry.Service{}, subsets: []registry.Subset{subset}, selected: true}
+	x := expand(src, nil, func(netip.Addr) string { return "" })
+	x.groups[0].endpoints[0].out = true
+	if got := x.verdict(); got != `["192.0.2.1:80"]` || len(x.groups) != 1 {
+		t.Errorf("%s is out, of %d groups", got, len(x.groups))
+	}
+}
