@@ -26,6 +26,8 @@ func (m manyStore) read(_ context.Context, k registry.Key, _ []registry.Key) (*s
 
 func (m manyStore) write(context.Context, *change) error { return nil }
 
+func (manyStore) networks(context.Context) ([]netip.Prefix, error) { return nil, nil }
+
 func (m manyStore) lift(context.Context, registry.Key) error { return nil }
 
 // newManyStore returns a registry of services that are checked by TCP, and the

@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
@@ -30,6 +32,7 @@ type registryStore interface {
 	read(ctx context.Context, service registry.Key, slices []registry.Key) (*source, error)
 	write(context.Context, *change) error
 	lift(ctx context.Context, service registry.Key) error
+	networks(context.Context) ([]netip.Prefix, error)
 }
 
 // lookup resolves a name.
@@ -47,6 +50,7 @@ type controller struct {
 
 	inbox    inbox
 	snapshot *registry.Snapshot
+	networks atomic.Pointer[[]netip.Prefix] // of portal IPs; others read it, too
 	agenda   agenda
 	services map[registry.Key]*service
 	names    map[string]*name
@@ -74,8 +78,13 @@ func newController(c Config, m *metrics, s registryStore) *controller {
 // run follows the registry until ctx ends, or the registry turns out to be an
 // apiserver's, which is an error.
 func (c *controller) run(ctx context.Context) error {
+	networks, err := c.store.networks(ctx)
+	if err != nil {
+		c.logger.Warn("portal networks are not known yet", "error", err)
+	}
+	c.networks.Store(&networks)
 	w, err := watch.New(watch.Config{
-		Client: c.Client, Layout: c.Layout, Trim: trim, Logger: c.Logger, Notify: c.inbox.put,
+		Client: c.Client, Layout: c.Layout, Trim: func(o registry.Object) { trim(o, c.suspect) }, Logger: c.Logger, Notify: c.inbox.put,
 		Kinds: []registry.Kind{registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindServiceCIDR},
 	})
 	if err != nil {
@@ -138,6 +147,8 @@ func (c *controller) take(n news) {
 		c.ready(s)
 	}
 	if n.networks {
+		networks := n.snapshot.PortalNetworks()
+		c.networks.Store(&networks)
 		for _, s := range c.services {
 			c.touch(s)
 		}

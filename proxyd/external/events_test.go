@@ -1,6 +1,7 @@
 package external
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/svcreg/svcreg/registry"
 )
@@ -117,4 +119,43 @@ func TestHappened(t *testing.T) {
 			t.Errorf("%s: (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// What is refused in endpoints that their users wrote, and that stay as they
+// are, is told too; once, and again when somebody writes it again.
+func TestEventsOfPlainEndpoints(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.config.Events = &told{}
+	f.put(svc("web", "10.96.0.1"), eps("web", "192.0.2.1:80", "127.0.0.1:80"), svc("other", "10.96.0.2"), eps("other", "10.96.0.1:80"))
+	f.put(svc("slice", "10.96.0.3"), `{"kind":"EndpointSlice","apiVersion":"discovery.k8s.io/v1","metadata":{"name":"mine","namespace":"my-ns",
+		"labels":{"kubernetes.io/service-name":"slice"}},"addressType":"IPv4","endpoints":[{"addresses":["224.0.0.1"]},{"addresses":["192.0.2.1"]}],"ports":[{"port":80}]}`)
+	f.start()
+	f.wantTold("Warning my-ns/web AddressRefused 127.0.0.1: a loopback address",
+		"Warning my-ns/other AddressRefused 10.96.0.1: the portal IP of my-ns/web",
+		"Warning my-ns/slice AddressRefused 224.0.0.1: a multicast address")
+	f.put(eps("web", "192.0.2.2:80", "127.0.0.1:80", "0.0.0.0:80"))
+	f.wantTold("Warning my-ns/web AddressRefused 0.0.0.0: an unspecified address")
+	f.put(eps("web", "192.0.2.2:80"))
+	f.await(func() string {
+		if got := f.refused(); got != 2 {
+			return fmt.Sprintf("%v refused, want 2", got)
+		}
+		return ""
+	})
+	f.put(eps("web", "127.0.0.1:80"))
+	f.wantTold("Warning my-ns/web AddressRefused 127.0.0.1: a loopback address")
+	for _, name := range []string{"web", "other", "slice"} {
+		f.want(name, "")
+	}
+}
+
+// refused returns how many addresses are, as the metrics say.
+func (f *fleet) refused() float64 {
+	f.t.Helper()
+	var m dto.Metric
+	if err := f.metrics.endpoints.WithLabelValues("refused").Write(&m); err != nil {
+		f.t.Fatal(err)
+	}
+	return m.GetGauge().GetValue()
 }

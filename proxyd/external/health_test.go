@@ -224,6 +224,8 @@ func (m *memoryStore) read(context.Context, registry.Key, []registry.Key) (*sour
 	return &src, nil
 }
 
+func (*memoryStore) networks(context.Context) ([]netip.Prefix, error) { return nil, nil }
+
 func (m *memoryStore) lift(context.Context, registry.Key) error { return nil }
 
 func (m *memoryStore) write(_ context.Context, c *change) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,8 @@ func (b *brokenStore) read(context.Context, registry.Key, []registry.Key) (*sour
 	src := b.source
 	return &src, nil
 }
+
+func (*brokenStore) networks(context.Context) ([]netip.Prefix, error) { return nil, nil }
 
 func (b *brokenStore) lift(context.Context, registry.Key) error { return errors.New("broken") }
 

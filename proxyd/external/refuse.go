@@ -14,6 +14,24 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // if it can.
 func Refused(s *registry.Snapshot, a netip.Addr) string {
 	a = a.Unmap()
+	if reason := unusable(a); reason != "" {
+		return reason
+	}
+	if holder, ok := s.PortalIPHolder(a); ok {
+		return "the portal IP of " + holder.String()
+	}
+	for _, network := range s.PortalNetworks() {
+		if network.Contains(a) {
+			return "an address of the portal network " + network.String()
+		}
+	}
+	return ""
+}
+
+// unusable returns why an address can't be that of an endpoint, whatever the
+// registry; "" if it can.
+func unusable(a netip.Addr) string {
+	a = a.Unmap()
 	switch {
 	case !a.IsValid():
 		return "not an address"
@@ -27,14 +45,6 @@ func Refused(s *registry.Snapshot, a netip.Addr) string {
 		return "a multicast address"
 	case a == broadcast:
 		return "the broadcast address"
-	}
-	if holder, ok := s.PortalIPHolder(a); ok {
-		return "the portal IP of " + holder.String()
-	}
-	for _, network := range s.PortalNetworks() {
-		if network.Contains(a) {
-			return "an address of the portal network " + network.String()
-		}
 	}
 	return ""
 }

@@ -27,9 +27,10 @@ type service struct {
 	said         string         // of what failed last
 	written      []registry.Key // slices that the snapshot may not have yet
 	panicking    bool
-	unlifted     string // why it can't have a portal IP
-	relift       *entry // when that is tried again
-	counted      [3]int // what it adds to the metrics
+	refused      []string // what is refused of a service that has no slice of ours
+	unlifted     string   // why it can't have a portal IP
+	relift       *entry   // when that is tried again
+	counted      [3]int   // what it adds to the metrics
 }
 
 // hosts returns the names that endpoints are given by.
@@ -69,7 +70,7 @@ func (c *controller) publish(ctx context.Context, s *service) {
 	}
 	if changes.empty() {
 		s.pause, s.said = 0, ""
-		if len(want) == 0 && !s.stale {
+		if len(want) == 0 && !s.stale && len(s.refused) == 0 {
 			c.forget(s)
 		}
 		return
@@ -112,16 +113,18 @@ func (s *service) slices(snapshot *registry.Snapshot) []registry.Key {
 // desired returns the slices that a service should have.
 func (c *controller) desired(ctx context.Context, s *service) []*registry.Endpoints {
 	src := s.source
-	if src.service == nil || src.check == nil && len(s.hosts) == 0 && len(src.remarks) == 0 {
+	if s.isPlain() {
 		c.check(ctx, s, nil)
 		c.alarm(s, false, 0, 0)
+		c.plain(s)
 		return nil
 	}
+	s.refused = nil
 	x := expand(src,
 		func(host string) ([]netip.Addr, string) { return c.resolve(s, host) },
 		func(a netip.Addr) string { return Refused(c.snapshot, a) })
 	c.check(ctx, s, x)
-	remarks := append(x.remarks, c.judge(s, x)...)
+	remarks := slices.Concat(x.remarks, c.refusals(src.others), c.judge(s, x))
 	if s.unlifted != "" {
 		remarks = append(remarks, "no portal IP: "+s.unlifted)
 	}

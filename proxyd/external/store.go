@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -40,6 +41,7 @@ type source struct {
 	pods     []registry.Subset
 	selected bool // subsets are pods
 	own      map[string]*registry.Endpoints
+	others   []netip.Addr // the other endpoints of slices that others made
 }
 
 // read reads a service, of which it is known which slices it may have.
@@ -99,6 +101,11 @@ func (src *source) readSlice(ctx context.Context, s *store, ref registry.Ref) er
 	}
 	src.sliced = true
 	for _, subset := range slice.Subsets {
+		for i := range subset.Endpoints {
+			if e := &subset.Endpoints[i]; e.Host == "" {
+				src.others = append(src.others, e.Addr)
+			}
+		}
 		subset.Endpoints = slices.DeleteFunc(subset.Endpoints, func(e registry.Endpoint) bool { return e.Host == "" })
 		src.subsets = append(src.subsets, subset)
 	}
@@ -179,6 +186,24 @@ func (s *store) write(ctx context.Context, c *change) error {
 		}
 	}
 	return nil
+}
+
+// networks reads the portal networks.
+func (s *store) networks(ctx context.Context) ([]netip.Prefix, error) {
+	dir := s.layout.Dir(registry.KindServiceCIDR)
+	response, err := s.client.Get(ctx, dir, clientv3.WithPrefix())
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", dir, err)
+	}
+	var networks []netip.Prefix
+	for _, kv := range response.Kvs {
+		if ref, ok := s.layout.Ref(string(kv.Key)); ok {
+			if o, err := codec.Decode(ref, kv.Value); err == nil {
+				networks = append(networks, o.(*registry.ServiceCIDR).Prefixes...)
+			}
+		}
+	}
+	return networks, nil
 }
 
 // lift gives a service that stands for a name a portal IP.

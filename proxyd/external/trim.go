@@ -1,15 +1,18 @@
 package external
 
 import (
+	"net/netip"
+
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/svcreg/svcreg/registry"
 )
 
 // trim takes out of an object all but what says whether its service concerns
-// this package: whether there are checks, and endpoints given by name. Those
-// that do are read in full when something about them changes.
-func trim(o registry.Object) {
+// this package: whether there are checks, endpoints given by name, and those at
+// addresses that are refused. Services that do are read in full when something
+// about them changes.
+func trim(o registry.Object, refused func(netip.Addr) bool) {
 	meta := o.Metadata()
 	labels, annotations := meta.Labels, meta.Annotations
 	meta.UID, meta.Created, meta.APIVersion, meta.Labels, meta.Annotations = "", 0, "", nil, nil
@@ -24,27 +27,32 @@ func trim(o registry.Object) {
 		}
 		*o = registry.Service{Meta: o.Meta, Type: o.Type, PortalIPs: o.PortalIPs, ExternalName: o.ExternalName, Ports: ports}
 	case *registry.Endpoints:
-		if labels[discoveryv1.LabelManagedBy] == ManagedBy {
+		manager := labels[discoveryv1.LabelManagedBy]
+		if manager == ManagedBy {
 			meta.Labels = map[string]string{discoveryv1.LabelManagedBy: ManagedBy}
 		}
-		o.Subsets = named(o.Subsets)
+		if manager == SelectedBy {
+			refused = func(netip.Addr) bool { return false } // its controller has said so
+		}
+		o.Subsets = notable(o.Subsets, refused)
 	}
 }
 
-// named returns the endpoints that are given by name; nil if none is.
-func named(subsets []registry.Subset) []registry.Subset {
-	var hosts []registry.Endpoint
+// notable returns the endpoints that are given by name, and those at addresses
+// that are refused; nil if there is none.
+func notable(subsets []registry.Subset, refused func(netip.Addr) bool) []registry.Subset {
+	var found []registry.Endpoint
 	for _, s := range subsets {
 		for _, e := range s.Endpoints {
-			if e.Host != "" {
-				hosts = append(hosts, registry.Endpoint{Host: e.Host})
+			if e.Host != "" || refused(e.Addr) {
+				found = append(found, registry.Endpoint{Host: e.Host, Addr: e.Addr})
 			}
 		}
 	}
-	if hosts == nil {
+	if found == nil {
 		return nil
 	}
-	return []registry.Subset{{Endpoints: hosts}}
+	return []registry.Subset{{Endpoints: found}}
 }
 
 // hosts returns the DNS names that a service stands for.
