@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/svcreg/svcreg/registry"
@@ -30,8 +31,15 @@ func (r *resource) typed(o registry.Object) (object, error) {
 
 // complete writes the defaults of the API.
 func complete(typed object) {
-	if service, ok := typed.(*corev1.Service); ok {
-		completeService(service)
+	switch o := typed.(type) {
+	case *corev1.Service:
+		completeService(o)
+	case *discoveryv1.EndpointSlice:
+		for i := range o.Ports { // which clients don't look for nil
+			p := &o.Ports[i]
+			setDefault(&p.Name, new(""))
+			setDefault(&p.Protocol, new(corev1.ProtocolTCP))
+		}
 	}
 }
 
