@@ -163,6 +163,25 @@ func TestUpgradeEndsThrough(t *testing.T) {
 	})
 }
 
+// A client that doesn't send the rest of a body is told so, and that is no
+// request for the endpoint.
+func TestStalledBodyThrough(t *testing.T) {
+	t.Parallel()
+	whole := make(chan error, 1)
+	r := through(t, func(_ http.ResponseWriter, q *http.Request) {
+		_, err := io.ReadAll(q.Body)
+		whole <- err
+	}, func(c *apilisten.Config) { c.StallTimeout = time.Second })
+	c := r.dial()
+	_, _ = io.WriteString(c, "POST "+proxied+"/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nContent-Length: 9\r\n\r\nhalf")
+	if got := closed(t, c, patient/2); !strings.HasPrefix(got, "HTTP/1.1 408 Request Timeout\r\n") || !strings.Contains(got, `"code":408`) {
+		t.Errorf("answered %q", got)
+	}
+	if err := <-whole; err == nil {
+		t.Error("the endpoint got a whole body")
+	}
+}
+
 // parrot repeats what it is told, line by line.
 func parrot(w http.ResponseWriter, q *http.Request) {
 	conn, rw, err := http.NewResponseController(w).Hijack()

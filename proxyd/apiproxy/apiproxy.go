@@ -27,6 +27,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/svcreg/svcreg/proxyd/apistatus"
@@ -212,6 +213,13 @@ func (x *exchange) fail(err error) {
 func failure(err error) *apistatus.Error {
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return apistatus.TooLarge(large.Limit)
+	}
+	_, upload := errors.AsType[*uploadError](err)
+	switch {
+	case upload && errors.Is(err, os.ErrDeadlineExceeded):
+		return errTooSlow
+	case upload:
+		return badRequest("the request's body can't be read: %v", err)
 	}
 	return apistatus.Unavailable("error trying to reach service: %v", err)
 }

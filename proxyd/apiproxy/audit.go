@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -41,15 +42,20 @@ func (p *Proxy) audit(r *http.Request, x *exchange) {
 	p.config.Audit.LogAttrs(context.WithoutCancel(r.Context()), slog.LevelInfo, "proxied", attrs...)
 }
 
-// failed is the ReverseProxy's way to say that there is no response.
+// failed is the ReverseProxy's way to say that there is no response. It ends the
+// connection where nobody is there to read one: net/http would send an empty one
+// that says all is well, and a client may have ended only its half.
 func (p *Proxy) failed(_ http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, errSwitching) {
 		return
 	}
 	x := exchangeOf(r.Context())
-	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		x.err, x.status = err, statusGone // nobody is there to read an answer
-		return
+	if broken := x.broken.Load(); broken != nil {
+		err = broken // which is also why the endpoint got no more
+	}
+	if r.Context().Err() != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		x.err, x.status = err, statusGone
+		panic(http.ErrAbortHandler)
 	}
 	x.fail(err)
 }

@@ -100,3 +100,23 @@ func TestClientGone(t *testing.T) {
 		t.Errorf("%v", line)
 	}
 }
+
+// A client that has ended its half is told nothing that isn't true.
+func TestClientHalfGone(t *testing.T) {
+	h := newHarness(t, func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	for _, request := range []string{"GET %s/ HTTP/1.1\r\nHost: h\r\n\r\n", "POST %s/ HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf"} {
+		conn, r := h.raw(t, strings.ReplaceAll(request, "%s", servicePath))
+		conn.(*net.TCPConn).CloseWrite()
+		if all, _ := io.ReadAll(r); len(all) > 0 {
+			t.Errorf("%.4s: answered %q", request, all)
+		}
+	}
+	for _, line := range h.audit.await(t, 2) {
+		if line["status"] != float64(statusGone) {
+			t.Errorf("%v", line)
+		}
+	}
+}

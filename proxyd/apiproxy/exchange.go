@@ -21,6 +21,8 @@ type exchange struct {
 	// ended, and uploaded that it has ended, as it should.
 	duplex   bool
 	uploaded atomic.Bool
+	// broken is why the request's body could not be read to its end, if so.
+	broken atomic.Pointer[uploadError]
 	// switched is the answer of an endpoint that switches to the other
 	// protocol, and backend the connection to it.
 	switched *http.Response

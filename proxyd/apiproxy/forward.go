@@ -102,14 +102,23 @@ func newUpload(r *httputil.ProxyRequest, authorization bool) *upload {
 // Read implements io.Reader. The trailers are known once the body has ended.
 func (u *upload) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		u.x.uploaded.Store(true)
 		for k := range u.to { // those that were announced
 			u.to[k] = u.in.Trailer[k]
 		}
+	case err != nil:
+		u.x.broken.Store(&uploadError{err})
 	}
 	return n, err
 }
+
+// uploadError is why the body of a request could not be read.
+type uploadError struct{ error }
+
+// Unwrap returns the reason.
+func (e *uploadError) Unwrap() error { return e.error }
 
 // bufferSize is how much of a body is copied at a time, in bytes: twice as much
 // as ReverseProxy would, in half as many system calls.

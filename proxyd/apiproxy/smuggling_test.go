@@ -114,7 +114,7 @@ func TestBadChunks(t *testing.T) {
 	} {
 		_, r := h.raw(t, "POST "+servicePath+"/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks)
 		answer, _ := io.ReadAll(r)
-		if strings.HasPrefix(string(answer), "HTTP/1.1 200") || strings.Count(string(answer), "HTTP/1.1") > 1 {
+		if !strings.HasPrefix(string(answer), "HTTP/1.1 400") || !strings.Contains(string(answer), `"reason":"BadRequest"`) || strings.Count(string(answer), "HTTP/1.1") > 1 {
 			t.Errorf("%q is answered %q", chunks, answer)
 		}
 	}

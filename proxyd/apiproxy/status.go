@@ -10,7 +10,7 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-func badRequest(format string, args ...any) error {
+func badRequest(format string, args ...any) *apistatus.Error {
 	return apistatus.New(http.StatusBadRequest, metav1.StatusReasonBadRequest, format, args...)
 }
 
@@ -30,3 +30,5 @@ func resourceOf(to registry.Ref) string { return strings.ToLower(to.Kind.String(
 var errNoPath = apistatus.New(http.StatusNotFound, metav1.StatusReasonNotFound, "the server could not find the requested resource")
 
 var errMethod = apistatus.New(http.StatusMethodNotAllowed, metav1.StatusReasonMethodNotAllowed, "the server does not allow this method on the requested resource")
+
+var errTooSlow = apistatus.New(http.StatusRequestTimeout, metav1.StatusReasonTimeout, "the rest of the request's body didn't come in time")
