@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -177,6 +178,28 @@ func TestCertificates(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Each connection asks the authorities of the day: sessions aren't resumed.
+func TestNoResumption(t *testing.T) {
+	server, clients := newAuthority(t, "server"), newAuthority(t, "clients")
+	cert, key := server.pair("server")
+	certFile, keyFile, caFile := file(t, "cert", cert), file(t, "key", key), file(t, "ca", clients.pem)
+	r := serve(t, whoami, func(c *apilisten.Config) { c.TLSCert, c.TLSKey, c.TLSClientCA = certFile, keyFile, caFile })
+	aliceCert, aliceKey := clients.pair("alice")
+	c := client(t, server, aliceCert, aliceKey)
+	c.Transport.(*http.Transport).TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	for range 2 {
+		resp, err := c.Get("https://" + r.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || resp.TLS.DidResume {
+			t.Errorf("%s, resumed: %v", resp.Status, resp.TLS.DidResume)
+		}
+	}
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
