@@ -85,7 +85,7 @@ func TestHookIsTold(t *testing.T) {
 	s.told(calls, `"externalIPs":["203.0.113.1"]`, 1)
 	s.quiet()
 	s.told(calls, "add shop/web", 2)
-	s.put(specKey("web"), strings.Replace(s.get(specKey("web")), `"createExternalLoadBalancer":true,`, "", 1))
+	s.put(specKey("web"), strings.Replace(s.get(specKey("web")), `"createExternalLoadBalancer": true, `, "", 1))
 	s.has("web", "")
 	s.told(calls, "remove shop/web", 1)
 	s.eventually("the claim", func() string { return s.holders("203.0.113.1") }, "")

@@ -19,15 +19,15 @@ func TestAddressesAreGiven(t *testing.T) {
 	s.put(specKey("plain"), `{"kind": "Service", "apiVersion": "v1beta1", "id": "plain", "namespace": "shop", "port": 80}`)
 	s.v1("others", `, "loadBalancerClass": "example.org/other"`)
 	plain, others := s.get(specKey("plain")), s.get(specKey("others"))
+	today := s.get(specKey("today"))
 	s.run(s.config("one"))
 	s.has("old", "198.51.100.1 203.0.113.1")
 	s.has("middle", "203.0.113.2")
 	s.has("today", "203.0.113.3 2001:db8::1")
 	want := map[string]string{
-		"old":    `{"apiVersion":"v1beta1","createExternalLoadBalancer":true,"id":"old","kind":"Service","namespace":"shop","new":1.0,"port":80,"publicIPs":["198.51.100.1","203.0.113.1"]}`,
-		"middle": `{"apiVersion":"v1beta3","kind":"Service","metadata":{"name":"middle","namespace":"shop"},"spec":{"createExternalLoadBalancer":true,"ports":[{"port":80}],"publicIPs":["203.0.113.2"]}}`,
-		"today": `{"apiVersion":"v1","kind":"Service","metadata":{"annotations":{},"name":"today","namespace":"shop","new":1.0},"spec":{"clusterIPs":["10.0.0.1","fd00::1"],"new":[1.0],"ports":[{"port":80}],"type":"LoadBalancer"},` +
-			`"status":{"loadBalancer":{"ingress":[{"ip":"203.0.113.3"},{"ip":"2001:db8::1"}]}}}`,
+		"old":    `{"kind": "Service", "apiVersion": "v1beta1", "id": "old", "namespace": "shop", "port": 80, "createExternalLoadBalancer": true, "publicIPs": ["198.51.100.1","203.0.113.1"], "new": 1.0}`,
+		"middle": `{"kind": "Service", "apiVersion": "v1beta3", "metadata": {"name": "middle", "namespace": "shop"}, "spec": {"createExternalLoadBalancer": true, "ports": [{"port": 80}], "publicIPs":["203.0.113.2"]}}`,
+		"today":  strings.TrimSuffix(today, "}") + `, "status":{"loadBalancer":{"ingress":[{"ip":"203.0.113.3"},{"ip":"2001:db8::1"}]}}}`,
 		"plain":  plain,
 		"others": others,
 	}

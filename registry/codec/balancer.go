@@ -32,7 +32,8 @@ func (d *Document) Balancing() Balancing {
 }
 
 // ReplaceBalancerIPs takes addresses out of a Service that a load balancer gave
-// it, puts others in, and leaves everything else as it is. They stand in
+// it, puts others in, and leaves everything else as it is: in a stored value
+// byte for byte. They stand in
 // status.loadBalancer.ingress in v1, and among the publicIPs in the versions
 // before.
 func (d *Document) ReplaceBalancerIPs(out, in []netip.Addr) {
@@ -87,7 +88,7 @@ func (d *Document) replaceIn(place tree, field string, list []any, out, in []net
 	if slices.EqualFunc(kept, list, func(a, b any) bool { return text(a) == text(b) }) {
 		return
 	}
-	if d.changed = true; len(kept) == 0 {
+	if d.changed, d.verbatim = true, true; len(kept) == 0 {
 		place.remove(field)
 		return
 	}

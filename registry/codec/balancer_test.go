@@ -60,6 +60,32 @@ func TestReplaceBalancerIPs(t *testing.T) {
 	}
 }
 
+// All but the addresses is stored as it was, byte for byte.
+func TestReplaceBalancerIPsVerbatim(t *testing.T) {
+	tests := []struct{ name, stored, out, in, want string }{
+		{"v1beta1", `{ "kind":"Service", "apiVersion" : "v1beta1","id":"a","port":80,  "new":["\u003c", 1.0]}`, "", "203.0.113.1",
+			`{ "kind":"Service", "apiVersion" : "v1beta1","id":"a","port":80,  "new":["\u003c", 1.0], "publicIPs":["203.0.113.1"]}`},
+		{"v1beta3", `{"kind":"Service","apiVersion":"v1beta3","metadata":{"name":"a"},"spec":{"publicIPs": ["203.0.113.1"], "new": {"b": 1, "a": 2}}}`, "203.0.113.1", "203.0.113.2",
+			`{"kind":"Service","apiVersion":"v1beta3","metadata":{"name":"a"},"spec":{"publicIPs": ["203.0.113.2"], "new": {"b": 1, "a": 2}}}`},
+		{"v1", "{\n\t\"kind\": \"Service\",\n\t\"apiVersion\": \"v1\",\n\t\"metadata\": {\"name\": \"a\"}\n}\n", "", "203.0.113.1",
+			"{\n\t\"kind\": \"Service\",\n\t\"apiVersion\": \"v1\",\n\t\"metadata\": {\"name\": \"a\"},\n\t\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"203.0.113.1\"}]}}\n}\n"},
+		{"v1, taken away", `{"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}, "new": 1}, "kind": "Service", "apiVersion": "v1"}`, "203.0.113.1", "",
+			`{"status": {"loadBalancer": {}, "new": 1}, "kind": "Service", "apiVersion": "v1"}`},
+		{"no change", `{ "kind" : "Service", "apiVersion": "v1beta1", "publicIPs":["203.0.113.1"] }`, "", "203.0.113.1",
+			`{"apiVersion":"v1beta1","kind":"Service","publicIPs":["203.0.113.1"]}`}, // which nobody stores
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := serviceDoc(t, tt.stored)
+			d.ReplaceBalancerIPs(addrsOf(tt.out), addrsOf(tt.in))
+			got, err := d.Value()
+			if diff := cmp.Diff(tt.want, string(got)); err != nil || diff != "" {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
 // serviceDoc returns the document of a service's value.
 func serviceDoc(t *testing.T, value string) *Document {
 	t.Helper()

@@ -23,6 +23,10 @@ type Document struct {
 	// stays what is stored unless changed says that tree differs.
 	original []byte
 	changed  bool
+	// text is the JSON value that the document was read from; nil for another.
+	text []byte
+	// verbatim says that of text only what has changed is to be written anew.
+	verbatim bool
 }
 
 // ParseValue reads a stored value. The document is of the object r, whatever
@@ -32,6 +36,9 @@ func ParseValue(r registry.Ref, value []byte) (*Document, error) {
 	d := c.document(value)
 	if err := c.err(); err != nil {
 		return nil, err
+	}
+	if !d.Protobuf() {
+		d.text = value
 	}
 	return d, nil
 }
@@ -153,6 +160,8 @@ func (d *Document) SetPortalIPs(addrs ...netip.Addr) {
 // and has fields this build doesn't know.
 func (d *Document) Value() ([]byte, error) {
 	switch {
+	case d.verbatim && d.text != nil:
+		return d.patched()
 	case d.original == nil:
 		return d.JSON()
 	case !d.changed:
@@ -170,6 +179,20 @@ func (d *Document) Value() ([]byte, error) {
 		return nil, &LossError{d.ref, err.Error()}
 	}
 	return marshalProtobuf(d.ref.Kind, d.version, m)
+}
+
+// patched returns the JSON that the document was read from, with what has
+// changed since.
+func (d *Document) patched() ([]byte, error) {
+	var old tree
+	err := old.decode(d.text)
+	if err == nil {
+		var text []byte
+		if text, err = patch(d.text, old, d.tree); err == nil {
+			return text, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", d.ref, err)
 }
 
 // JSON returns the document as JSON, without white space. Fields are in the

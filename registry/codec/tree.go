@@ -34,11 +34,14 @@ func (t *tree) decode(text []byte) error {
 	return t.twiceInAnyCase()
 }
 
-func (t tree) encode() ([]byte, error) {
+func (t tree) encode() ([]byte, error) { return encodeValue(t) }
+
+// encodeValue returns the JSON of what may be in a tree.
+func encodeValue(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(t); err != nil {
+	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("JSON: %w", err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
