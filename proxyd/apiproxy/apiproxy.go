@@ -10,8 +10,9 @@
 // httputil.ReverseProxy's work. What it adds: where a request goes, and the
 // next endpoint where one can't be dialled (target.go, pick.go, transport.go);
 // which addresses are never dialled (dial.go); links that stay under the proxy
-// path (location.go, html.go); errors as clients of an apiserver expect them
-// (status.go); and a line in the log for each request (audit.go).
+// path (location.go, html.go); connections that change their protocol
+// (upgrade.go); errors as clients of an apiserver expect them (status.go); and a
+// line in the log for each request (audit.go).
 //
 // A Proxy takes no part in who a client is, nor in how long a client may take:
 // its http.Server does, with its time-outs. It must see the path as the client
