@@ -261,7 +261,12 @@ func TestSelectedNewcomer(t *testing.T) {
 	f.selecting()
 	f.start()
 	f.wantReady(latest, at[0])
-	f.want("web", "nobody")
+	f.await(func() string {
+		if all := f.slices("web"); len(all) != 1 || all[0].Annotations[FailingAnnotation] != "[]" {
+			return fmt.Sprintf("the slices are %v, want one that says that nobody fails", all)
+		}
+		return ""
+	})
 	f.put(pod("b", at[1], "True"))
 	f.want("web", "nobody", "failing: "+at[1]+": connection refused")
 	f.wantReady(latest, at[0])
