@@ -32,7 +32,7 @@ func TestAmend(t *testing.T) {
 	if s.must(err); revision != s.revision() {
 		t.Errorf("revision %d, want %d", revision, s.revision())
 	}
-	want := `{"apiVersion":"v1beta1","id":"web","kind":"Service","namespace":"my-ns","new":1.0,"port":80,"publicIPs":["not checked","203.0.113.1"]}`
+	want := v1beta1("web", `, "publicIPs": ["not checked","203.0.113.1"], "new": 1.0`)
 	if got := s.get(key); got != want || s.get("/mine") != "x" {
 		t.Errorf("stored: %s, and %q beside it", got, s.get("/mine"))
 	}
