@@ -81,6 +81,12 @@ func TestAnnounceLocal(t *testing.T) {
 // An address moves to a node that comes and is chosen, and back when it goes.
 func TestAnnounceMoves(t *testing.T) {
 	f := newFleet(t)
+	var probes atomic.Int64
+	f.segment.spy = func(s sentFrame) {
+		if s.heard.asks == vip4 {
+			probes.Add(1)
+		}
+	}
 	first := chosen(address, "node1", "node2", "node3")
 	var others []string
 	for _, name := range []string{"node1", "node2", "node3"} {
@@ -92,9 +98,13 @@ func TestAnnounceMoves(t *testing.T) {
 	f.allocate(address, "lan", "web")
 	second := chosen(address, others...)
 	f.announced(address, second)
+	if probes.Load() == 0 {
+		t.Error("nobody asked whether another host has the address")
+	}
 	n := f.node(first)
 	f.serve(address, anywhere, n)
 	f.announced(address, first)
+	probes.Store(0)
 	links, _ := n.list(nil)
 	n.relink() // its cable is pulled
 	f.announced(address, second)
@@ -102,6 +112,9 @@ func TestAnnounceMoves(t *testing.T) {
 	f.announced(address, first)
 	n.stop()
 	f.announced(address, second)
+	if n := probes.Load(); n != 0 {
+		t.Errorf("%d times it was asked who has an address that was svcreg's a moment ago", n)
+	}
 }
 
 // A node that comes, or whose cable is plugged in again, takes what nobody else
