@@ -26,6 +26,7 @@ type fakeKeeper struct {
 	kept     map[string]string // by name: service, reason, message, count and uid
 	puts     int
 	err      error
+	meantime func() // what happens while events are written
 }
 
 var _ keeper = (*fakeKeeper)(nil)
@@ -39,6 +40,10 @@ func (k *fakeKeeper) look(context.Context, []registry.Key) (map[registry.Key]sub
 func (k *fakeKeeper) put(_ context.Context, events []entry) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.meantime != nil {
+		k.meantime()
+		k.meantime = nil
+	}
 	if k.puts++; len(events) > batch {
 		return errors.New("too many at once")
 	}
@@ -108,6 +113,17 @@ func TestSameEventsAreOneObject(t *testing.T) {
 		r.Source("announce").Warning(web, "Unhealthy", "10.1.0.1:80 fails")
 		time.Sleep(time.Second)
 		want(t, k, "Warning my-ns/web Unhealthy u1 x3", "Warning my-ns/web Unhealthy u1 x1", "Warning my-ns/web Unhealthy u1 x1", "Normal my-ns/web Healthy u1 x1")
+	})
+}
+
+// What happens again while it is written is written again.
+func TestToldMeanwhile(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *Recorder, k *fakeKeeper) {
+		s := r.Source("external")
+		k.meantime = func() { s.Normal(web, "Healthy", "") }
+		s.Normal(web, "Healthy", "")
+		time.Sleep(time.Second)
+		want(t, k, "Normal my-ns/web Healthy u1 x2")
 	})
 }
 
