@@ -167,18 +167,36 @@ func TestUpgradeEndsThrough(t *testing.T) {
 // request for the endpoint.
 func TestStalledBodyThrough(t *testing.T) {
 	t.Parallel()
-	whole := make(chan error, 1)
+	var whole atomic.Int32
 	r := through(t, func(_ http.ResponseWriter, q *http.Request) {
-		_, err := io.ReadAll(q.Body)
-		whole <- err
+		if _, err := io.ReadAll(q.Body); err == nil {
+			whole.Add(1)
+		}
 	}, func(c *apilisten.Config) { c.StallTimeout = time.Second })
-	c := r.dial()
-	_, _ = io.WriteString(c, "POST "+proxied+"/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nContent-Length: 9\r\n\r\nhalf")
-	if got := closed(t, c, patient/2); !strings.HasPrefix(got, "HTTP/1.1 408 Request Timeout\r\n") || !strings.Contains(got, `"code":408`) {
-		t.Errorf("answered %q", got)
+	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		defer transport.CloseIdleConnections()
+		transport.Protocols.SetHTTP1(proto == "HTTP/1.1")
+		transport.Protocols.SetUnencryptedHTTP2(proto == "HTTP/2.0")
+		body, send := io.Pipe()
+		defer send.Close()
+		go send.Write([]byte("half"))
+		q, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.Addr().String()+proxied+"/", body)
+		q.ContentLength = 9
+		q.Header.Set("Authorization", "Bearer secret")
+		answer, err := transport.RoundTrip(q)
+		if err != nil {
+			t.Fatal(proto, err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(text), `"code":408`) || answer.Proto != proto {
+			t.Errorf("%s: %s %s", answer.Proto, answer.Status, text)
+		}
 	}
-	if err := <-whole; err == nil {
-		t.Error("the endpoint got a whole body")
+	r.stop()
+	if n := whole.Load(); n > 0 {
+		t.Errorf("%d bodies are whole for the endpoint", n)
 	}
 }
 
