@@ -25,7 +25,7 @@ func (s *Server) checkFixed(ctx context.Context, t *target, p *proposal) error {
 	}
 	if uid := stored.Metadata().UID; p.uid != "" && p.uid != uid {
 		return apierrors.NewConflict(t.groupResource(), ref.Name,
-			fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", p.uid, uid))
+			fmt.Errorf("precondition failed: UID in precondition: %s, UID in object meta: %s", p.uid, uid))
 	}
 	proposed, err := p.document.Object()
 	if err != nil {
