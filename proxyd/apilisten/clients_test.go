@@ -1,9 +1,14 @@
 package apilisten
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"net"
+	"net/http"
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // A client is one IPv4 address, however it is written, or a /64 of IPv6.
@@ -15,6 +20,20 @@ func TestClientOf(t *testing.T) {
 	} {
 		if got := clientOf(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(at))); got.String() != want {
 			t.Errorf("%s is %v, want %s", at, got, want)
+		}
+	}
+}
+
+// A connection may be older than its client's certificate.
+func TestExpiredCertificate(t *testing.T) {
+	for _, tt := range []struct {
+		ends time.Duration
+		want bool
+	}{{time.Hour, true}, {-time.Second, false}} {
+		leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "alice"}, NotAfter: time.Now().Add(tt.ends)}
+		r := &http.Request{TLS: &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{leaf}}}}
+		if got := (&authenticator{certificates: true}).certified(r); (got != nil) != tt.want {
+			t.Errorf("it ends in %v: %v", tt.ends, got)
 		}
 	}
 }
