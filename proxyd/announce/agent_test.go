@@ -195,6 +195,22 @@ func TestLeaseRevoked(t *testing.T) {
 	f.announced(address, "node1")
 }
 
+// A node whose claim is another's, whoever wrote that, is silent until it has
+// it again.
+func TestClaimLost(t *testing.T) {
+	f := newFleet(t)
+	f.serve(address, anywhere, f.node("node1"))
+	f.allocate(address, "lan", "web")
+	f.announced(address, "node1")
+	const claim = "/registry/svcreg/announced/" + address
+	f.put(claim, "another")
+	f.eventually("silent", func() bool { return len(f.answers(address)) == 0 })
+	if _, err := f.etcd.Client().Delete(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	f.announced(address, "node1")
+}
+
 // While etcd is away nothing is announced; once it is back all is.
 func TestEtcdAway(t *testing.T) {
 	f := newFleet(t)
