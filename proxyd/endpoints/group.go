@@ -106,7 +106,7 @@ func groupID(v6 bool, ports []registry.EndpointPort) string {
 // it asks for, any other for all.
 func familyOf(s *registry.Service, addr netip.Addr) bool {
 	if s.Headless {
-		return !(addr.Is4() && s.OnlyIPv6) && !(addr.Is6() && s.OnlyIPv4)
+		return addr.Is4() && !s.OnlyIPv6 || addr.Is6() && !s.OnlyIPv4
 	}
 	any := true
 	for _, list := range [][]netip.Addr{s.PortalIPs, s.PublicIPs, s.LoadBalancerIPs} {
