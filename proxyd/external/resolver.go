@@ -60,20 +60,23 @@ func newResolver(server string) *resolver {
 	if server != "" {
 		return &resolver{func() ([]string, error) { return []string{server}, nil }}
 	}
-	return &resolver{func() ([]string, error) {
-		config, err := dns.ClientConfigFromFile("/etc/resolv.conf")
-		if err != nil {
-			return nil, fmt.Errorf("name servers: %w", err)
-		}
-		var servers []string
-		for _, s := range config.Servers {
-			servers = append(servers, net.JoinHostPort(s, config.Port))
-		}
-		if len(servers) == 0 {
-			return nil, errors.New("/etc/resolv.conf names no name server")
-		}
-		return servers, nil
-	}}
+	return &resolver{func() ([]string, error) { return serversIn("/etc/resolv.conf") }}
+}
+
+// serversIn returns the name servers that a file as resolv.conf(5) names.
+func serversIn(file string) ([]string, error) {
+	config, err := dns.ClientConfigFromFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("name servers: %w", err)
+	}
+	var servers []string
+	for _, s := range config.Servers {
+		servers = append(servers, net.JoinHostPort(s, config.Port))
+	}
+	if len(servers) == 0 {
+		return nil, errors.New(file + " names no name server")
+	}
+	return servers, nil
 }
 
 // lookup resolves a name, which is taken to be complete: no search list.
