@@ -7,6 +7,11 @@
 // as they are: a service's endpoints are its slices, if it has any. A service
 // with neither gets no slice, and costs next to nothing.
 //
+// A service of type ExternalName that has ports is served like that, too. As
+// soon as somebody stands behind its name it gets a portal IP, and is an alias
+// no more; "None" as its portal IP keeps it one. In an apiserver's registry
+// nothing of all this is done.
+//
 // One node does this at a time; see package leader. What it knows it writes
 // into the slice, so that the next one goes on from there.
 //
