@@ -6,6 +6,9 @@
 // is an EndpointSlice of svcreg's own beside the user's Endpoints, which stay
 // as they are: a service's endpoints are its slices, if it has any. A service
 // with neither gets no slice, and costs next to nothing.
+// Where package endpoints makes the slices, of the pods that a service selects,
+// they stay the only ones that hold endpoints: ours says which of them fail their
+// checks, and package endpoints counts those as not ready.
 //
 // A service of type ExternalName that has ports is served like that, too. As
 // soon as somebody stands behind its name it gets a portal IP, and is an alias
