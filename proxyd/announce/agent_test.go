@@ -81,12 +81,6 @@ func TestAnnounceLocal(t *testing.T) {
 // An address moves to a node that comes and is chosen, and back when it goes.
 func TestAnnounceMoves(t *testing.T) {
 	f := newFleet(t)
-	var probes atomic.Int64
-	f.segment.spy = func(s sentFrame) {
-		if s.heard.asks == vip4 {
-			probes.Add(1)
-		}
-	}
 	first := chosen(address, "node1", "node2", "node3")
 	var others []string
 	for _, name := range []string{"node1", "node2", "node3"} {
@@ -98,19 +92,43 @@ func TestAnnounceMoves(t *testing.T) {
 	f.allocate(address, "lan", "web")
 	second := chosen(address, others...)
 	f.announced(address, second)
-	if probes.Load() == 0 {
-		t.Error("nobody asked whether another host has the address")
-	}
 	n := f.node(first)
 	f.serve(address, anywhere, n)
 	f.announced(address, first)
-	probes.Store(0)
 	links, _ := n.list(nil)
 	n.relink() // its cable is pulled
 	f.announced(address, second)
 	n.relink(links...)
 	f.announced(address, first)
 	n.stop()
+	f.announced(address, second)
+}
+
+// Whether another host has an address is asked before it is announced for the
+// first time, and not by whoever takes over.
+func TestAnnounceAsks(t *testing.T) {
+	f := newFleet(t)
+	var probes atomic.Int64
+	f.segment.spy = func(s sentFrame) {
+		if s.heard.asks == vip4 {
+			probes.Add(1)
+		}
+	}
+	first := chosen(address, "node1", "node2")
+	second := map[string]string{"node1": "node2", "node2": "node1"}[first]
+	f.allocate(address, "lan", "web")
+	f.serve(address, anywhere, f.node(first))
+	f.announced(address, first)
+	if probes.Load() == 0 {
+		t.Error("nobody asked whether another host has the address")
+	}
+	f.serve(address, anywhere, f.node(second))
+	f.eventually("the other takes part", func() bool {
+		got, err := f.etcd.Client().Get(t.Context(), "/registry/svcreg/announcers/"+second)
+		return err == nil && len(got.Kvs) == 1
+	})
+	probes.Store(0)
+	f.nodes[first].stop()
 	f.announced(address, second)
 	if n := probes.Load(); n != 0 {
 		t.Errorf("%d times it was asked who has an address that was svcreg's a moment ago", n)

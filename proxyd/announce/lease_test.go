@@ -94,6 +94,25 @@ func TestLeaseFence(t *testing.T) {
 	eventually(t, "a lease again", func() bool { return k.current() != nil })
 }
 
+// What was begun under a lease that etcd no longer has is over at once, though
+// the fence would be open for longer.
+func TestLeaseGone(t *testing.T) {
+	etcd := registrytest.StartEtcd(t)
+	k := keepLease(t, etcd.Client())
+	eventually(t, "a lease", func() bool { return k.current() != nil })
+	old := k.current()
+	if _, err := etcd.Client().Revoke(t.Context(), old.id); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "another lease", func() bool { now := k.current(); return now != nil && now.id != old.id })
+	if open := old.open(); open > 0 {
+		t.Errorf("the fence of the old one is open for %v", open)
+	}
+	if n := k.lost.Load(); n != 1 {
+		t.Errorf("counted as lost %d times", n)
+	}
+}
+
 // Where etcd grants no lease as short as asked for, it is said.
 func TestLeaseLonger(t *testing.T) {
 	etcd := registrytest.StartEtcd(t, func(c *embed.Config) { c.TickMs, c.ElectionMs = 200, 2000 })
