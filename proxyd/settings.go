@@ -34,7 +34,7 @@ func (c *Config) Settings() []Setting {
 		{Name: "iptables-backend", Usage: "which iptables: auto, nft or legacy", Value: (*word)(&c.IPTablesBackend)},
 		{Name: "cluster-cidr", Usage: "networks of the pods, separated by commas; what comes to a portal IP from elsewhere is masqueraded", Value: list[netip.Prefix]{&c.ClusterCIDRs, network, "CIDRs"}},
 		{Name: "masquerade-all", Usage: "masquerade all that goes to a service", Value: (*toggle)(&c.MasqueradeAll)},
-		{Name: "public-ip-ranges", Usage: "where publicIPs may be, separated by commas; by default only the node's own addresses", Value: list[netip.Prefix]{&c.PublicIPRanges, network, "CIDRs"}},
+		{Name: "public-ip-ranges", Usage: "where publicIPs may be, separated by commas, beside what load balancers got from address pools; by default only the node's own addresses", Value: list[netip.Prefix]{&c.PublicIPRanges, network, "CIDRs"}},
 		{Name: "nodeport-addresses", Usage: "networks of the node's addresses that take node ports, separated by commas; by default all addresses but loopback and link-local ones", Value: list[netip.Prefix]{&c.NodePortAddrs, network, "CIDRs"}},
 		{Name: "hostname-override", Usage: "this node's name in the registry, by default the host's: which endpoints are its own", Value: (*word)(&c.NodeName)},
 		{Name: "node-zone", Usage: "this node's zone, for services that prefer endpoints nearby; by default that of its Node in the registry", Value: (*word)(&c.NodeZone)},
