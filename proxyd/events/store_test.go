@@ -39,11 +39,9 @@ func counted(t *testing.T, r *Recorder, reason string) float64 {
 // world is an etcd, and a Recorder that writes to it.
 type world struct {
 	*testing.T
-	etcd     *registrytest.Etcd
-	client   *clientv3.Client
-	recorder *Recorder
-	reader   Reader
-	log      registrytest.Log
+	etcd   *registrytest.Etcd
+	client *clientv3.Client
+	reader Reader
 }
 
 func newWorld(t *testing.T) *world {
