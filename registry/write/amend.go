@@ -49,10 +49,7 @@ func (w *Writer) Amend(ctx context.Context, r registry.Ref, edit func(*codec.Doc
 }
 
 func (w *Writer) tryAmend(ctx context.Context, r registry.Ref, edit func(*codec.Document) (Also, error)) (int64, error) {
-	v, err := w.read(ctx, r)
-	if err == nil {
-		err = w.permit(ctx, v)
-	}
+	v, err := w.look(ctx, r, Condition{})
 	if err != nil {
 		return 0, err
 	}

@@ -31,10 +31,7 @@ func (w *Writer) Lift(ctx context.Context, service registry.Key) error {
 
 // tryLift makes one attempt. It is not done if it lost a race.
 func (w *Writer) tryLift(ctx context.Context, ref registry.Ref) (done bool, err error) {
-	v, err := w.read(ctx, ref)
-	if err == nil {
-		err = w.permit(ctx, v)
-	}
+	v, err := w.look(ctx, ref, Condition{})
 	if err != nil || v.stored == nil {
 		return err == nil, err
 	}
