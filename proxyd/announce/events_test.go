@@ -3,51 +3,25 @@ package announce
 import (
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
-// happened are events that were told.
-type happened struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (e *happened) Normal(service registry.Key, reason, message string) {
-	e.add("Normal", service, reason, message)
-}
-
-func (e *happened) Warning(service registry.Key, reason, message string) {
-	e.add("Warning", service, reason, message)
-}
-
-func (e *happened) add(words string, service registry.Key, reason, message string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.lines = append(e.lines, strings.Join([]string{words, service.String(), reason, message}, " "))
-}
-
 // tells waits until just that was told since the last time.
-func (f *fleet) tells(e *happened, lines ...string) {
+func (f *fleet) tells(e *registrytest.Events, lines ...string) {
 	f.t.Helper()
 	f.eventually("told: "+strings.Join(lines, "\n"), func() bool {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if !slices.Equal(e.lines, lines) {
-			return false
-		}
-		e.lines = nil
-		return true
+		return slices.Equal(e.Lines(), lines)
 	})
+	e.Forget(len(lines))
 }
 
 // A service's events say which node announces its addresses, when that ends,
 // and why.
 func TestEvents(t *testing.T) {
-	f, e := newFleet(t), &happened{}
+	f, e := newFleet(t), &registrytest.Events{}
 	f.adjust = func(a *agent) { a.config.Events = e }
 	n := f.node("node1")
 	f.serve(address, anywhere, n)
@@ -68,7 +42,7 @@ func TestEvents(t *testing.T) {
 // Another host that has an address is told of, before it is announced and while
 // it is.
 func TestEventsOfDuplicates(t *testing.T) {
-	f, e := newFleet(t), &happened{}
+	f, e := newFleet(t), &registrytest.Events{}
 	f.adjust = func(a *agent) { a.config.Events, a.leave = e, 2*time.Second }
 	n := f.node("node1")
 	other, err := f.segment.open(lan(99), &arp, func([]byte) {})

@@ -33,7 +33,7 @@ type fleet struct {
 	log    *registrytest.Log
 
 	unchecked bool
-	events    *happened // nil for nobody
+	events    *registrytest.Events // nil for nobody
 }
 
 func newFleet(t *testing.T) *fleet {

@@ -2,32 +2,19 @@ package endpoints
 
 import (
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
-
-// happened are events that were told.
-type happened struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (e *happened) Warning(service registry.Key, reason, message string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.lines = append(e.lines, strings.Join([]string{service.String(), reason, message}, " "))
-}
 
 // What is odd about a service is told once.
 func TestEvents(t *testing.T) {
 	f := newFleet(t).init()
-	f.unchecked, f.events = true, &happened{}
+	f.unchecked, f.events = true, &registrytest.Events{}
 	f.put(`
 {kind: Service, apiVersion: v1, metadata: {name: web, namespace: my-ns, annotations: {svcreg.io/health-check: tcp}},
  spec: {selector: {app: web}, ports: [{port: 80, name: http, targetPort: http}, {port: 81, name: admin, targetPort: admin}]}}
@@ -43,15 +30,13 @@ func TestEvents(t *testing.T) {
 `)
 	f.run("one")
 	want := []string{
-		"my-ns/web AddressRefused pod my-ns/b: 127.0.0.1: a loopback address",
-		"my-ns/web HandMadeEndpoints a service with a selector has an Endpoints object that somebody wrote: it stays, and counts for nothing beside the slices",
-		"my-ns/web NoSuchPort port admin leads nowhere: no pod has a port admin/TCP",
-		"my-ns/web NotChecked a service wants its endpoints checked: that takes the controller external, which is off here",
+		"Warning my-ns/web AddressRefused pod my-ns/b: 127.0.0.1: a loopback address",
+		"Warning my-ns/web HandMadeEndpoints a service with a selector has an Endpoints object that somebody wrote: it stays, and counts for nothing beside the slices",
+		"Warning my-ns/web NoSuchPort port admin leads nowhere: no pod has a port admin/TCP",
+		"Warning my-ns/web NotChecked a service wants its endpoints checked: that takes the controller external, which is off here",
 	}
 	told := func() []string {
-		f.events.mu.Lock()
-		defer f.events.mu.Unlock()
-		return slices.Sorted(slices.Values(f.events.lines))
+		return slices.Sorted(slices.Values(f.events.Lines()))
 	}
 	for deadline := time.Now().Add(patience); cmp.Diff(want, told()) != ""; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,41 +11,18 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
-
-// told are events that were told.
-type told struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (e *told) Normal(service registry.Key, reason, message string) {
-	e.add("Normal", service, reason, message)
-}
-
-func (e *told) Warning(service registry.Key, reason, message string) {
-	e.add("Warning", service, reason, message)
-}
-
-func (e *told) add(words string, service registry.Key, reason, message string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.lines = append(e.lines, strings.Join([]string{words, service.String(), reason, message}, " "))
-}
 
 // wantTold waits until just that was told since the last time, in any order.
 func (f *fleet) wantTold(lines ...string) {
 	f.t.Helper()
-	e := f.config.Events.(*told)
+	e := f.config.Events.(*registrytest.Events)
 	slices.Sort(lines)
 	f.await(func() string {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return cmp.Diff(lines, slices.Sorted(slices.Values(e.lines)))
+		return cmp.Diff(lines, slices.Sorted(slices.Values(e.Lines())))
 	})
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.lines = nil
+	e.Forget(len(lines))
 }
 
 // What happens to a service's endpoints is told when it happens, and not again
@@ -55,7 +30,7 @@ func (f *fleet) wantTold(lines ...string) {
 func TestEventsOfChecks(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	f.config.Events = &told{}
+	f.config.Events = &registrytest.Events{}
 	l, at := outsiders(t, 2)
 	f.put(svc("web", "10.96.0.1", append(fast, CheckAnnotation, "tcp")...), eps("web", at...))
 	f.start()
@@ -79,7 +54,7 @@ func TestEventsOfChecks(t *testing.T) {
 func TestEventsOfNames(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	f.config.Events = &told{}
+	f.config.Events = &registrytest.Events{}
 	f.dns.set("db.example.com. 1 A 192.0.2.1")
 	f.put(svc("db", "10.96.0.1"), eps("db", "db.example.com:5432"))
 	f.put(svc("self", "10.96.0.2"), eps("self", "self.my-ns.svc.cluster.local:80"))
@@ -126,7 +101,7 @@ func TestHappened(t *testing.T) {
 func TestEventsOfPlainEndpoints(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	f.config.Events = &told{}
+	f.config.Events = &registrytest.Events{}
 	f.put(svc("web", "10.96.0.1"), eps("web", "192.0.2.1:80", "127.0.0.1:80"), svc("other", "10.96.0.2"), eps("other", "10.96.0.1:80"))
 	f.put(svc("slice", "10.96.0.3"), `{"kind":"EndpointSlice","apiVersion":"discovery.k8s.io/v1","metadata":{"name":"mine","namespace":"my-ns",
 		"labels":{"kubernetes.io/service-name":"slice"}},"addressType":"IPv4","endpoints":[{"addresses":["224.0.0.1"]},{"addresses":["192.0.2.1"]}],"ports":[{"port":80}]}`)

@@ -3,51 +3,26 @@ package loadbalancer
 import (
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
-// happened are events that were told.
-type happened struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (e *happened) Normal(service registry.Key, reason, message string) {
-	e.add("Normal", service, reason, message)
-}
-
-func (e *happened) Warning(service registry.Key, reason, message string) {
-	e.add("Warning", service, reason, message)
-}
-
-func (e *happened) add(words string, service registry.Key, reason, message string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.lines = append(e.lines, strings.Join([]string{words, service.String(), reason, message}, " "))
-}
-
 // tells waits until just that was told since the last time, in any order.
-func (s *site) tells(e *happened, lines ...string) {
+func (s *site) tells(e *registrytest.Events, lines ...string) {
 	s.Helper()
 	slices.Sort(lines)
 	s.eventually("events", func() string {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return strings.Join(slices.Sorted(slices.Values(e.lines)), "\n")
+		return strings.Join(slices.Sorted(slices.Values(e.Lines())), "\n")
 	}, strings.Join(lines, "\n"))
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.lines = nil
+	e.Forget(len(lines))
 }
 
 // What a service gets and doesn't get is told when it happens, and not again by
 // the next leader.
 func TestEvents(t *testing.T) {
 	s := newSite(t)
-	e := &happened{}
+	e := &registrytest.Events{}
 	c := s.config("one")
 	c.Events = e
 	stop := s.run(c)
@@ -73,7 +48,7 @@ func TestEvents(t *testing.T) {
 func TestEventsOfHooks(t *testing.T) {
 	s := newSite(t)
 	s.pool("public", `"addresses": ["203.0.113.1"]`)
-	e := &happened{}
+	e := &registrytest.Events{}
 	c := s.config("one")
 	c.Events = e
 	c.Hook, _ = s.hook("echo no such thing >&2; exit 3")
@@ -85,14 +60,13 @@ func TestEventsOfHooks(t *testing.T) {
 		}
 		return ""
 	}, "is there")
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, line := range e.lines {
+	lines := e.Lines()
+	for _, line := range lines {
 		if strings.Contains(line, "no such thing") && !strings.HasPrefix(line, "Warning shop/web HookFailed ") {
 			t.Error(line)
 		}
 	}
-	if len(e.lines) == 0 {
+	if len(lines) == 0 {
 		t.Error("nothing was told")
 	}
 }
