@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 
 	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
+	"github.com/svcreg/svcreg/registry/durable"
 )
 
 // savedPools is what a poolWatch knows, as it stands on disk: in the form in
@@ -66,29 +68,22 @@ func (w *poolWatch) save() {
 	if w.file == "" {
 		return
 	}
-	text, err := w.saved()
-	if err == nil {
-		err = os.WriteFile(w.file+".new", text, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(w.file+".new", w.file)
-	}
-	if err != nil {
+	if err := durable.Replace(w.file, w.write); err != nil {
 		w.logger.Error("the address pools can't be saved", "error", err)
 	}
 }
 
-func (w *poolWatch) saved() ([]byte, error) {
+func (w *poolWatch) write(to io.Writer) error {
 	saved := savedPools{map[string]json.RawMessage{}, map[netip.Addr]*pool.Claim{}}
 	for _, p := range w.book.Pools() {
 		value, err := p.Encode()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		saved.Pools[p.Name] = value
 	}
 	for c := range w.book.Claims() {
 		saved.Claims[c.Addr] = c
 	}
-	return json.Marshal(saved)
+	return json.NewEncoder(to).Encode(saved)
 }

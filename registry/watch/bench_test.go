@@ -59,9 +59,8 @@ func BenchmarkLoad(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
 			d := newDisk(filepath.Join(b.TempDir(), "snapshot"), "/registry", slog.Default(), newTracker())
-			if err := d.write(&offer{1, registry.Build(1, fleet(size.n)...)}); err != nil {
-				b.Fatal(err)
-			}
+			d.offer(1, registry.Build(1, fleet(size.n)...))
+			d.save()
 			b.ReportAllocs()
 			for b.Loop() {
 				s, err := d.load()

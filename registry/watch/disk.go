@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/durable"
 	"github.com/svcreg/svcreg/registry/pause"
 )
 
@@ -77,7 +78,8 @@ func (d *disk) save() time.Duration {
 		return 0
 	}
 	start := time.Now()
-	err := d.write(o)
+	h := header{d.prefix, o.cluster, o.snapshot.Revision()}
+	err := durable.Replace(d.file, func(w io.Writer) error { return encode(w, h, o.snapshot.Records()) })
 	d.status.saved(err)
 	if err != nil {
 		d.logger.Error("the snapshot could not be saved", "error", err)
@@ -85,37 +87,9 @@ func (d *disk) save() time.Duration {
 	return time.Since(start)
 }
 
-// write replaces the file. A reader finds the old one or the new one, whatever
-// happens in between.
-func (d *disk) write(o *offer) error {
-	temp, err := os.CreateTemp(filepath.Dir(d.file), filepath.Base(d.file)+".tmp-*")
-	if err != nil {
-		return err
-	}
-	h := header{d.prefix, o.cluster, o.snapshot.Revision()}
-	err = errors.Join(encode(temp, h, o.snapshot.Records()), temp.Sync(), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), d.file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
-	}
-	return syncDir(filepath.Dir(d.file))
-}
-
-// syncDir makes a rename in a directory last.
-func syncDir(name string) error {
-	dir, err := os.Open(name) //nolint:gosec // where the operator wants the file
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
 // load reads the file. It returns nil if there is none. The error names the
 // file and what is wrong with it.
 func (d *disk) load() (*saved, error) {
-	d.removeLeftovers()
 	info, err := os.Stat(d.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -136,17 +110,4 @@ func (d *disk) load() (*saved, error) {
 	}
 	s.at = info.ModTime()
 	return s, nil
-}
-
-// leftoverAge is when a temporary file is surely nobody's any more.
-const leftoverAge = time.Hour
-
-// removeLeftovers removes what writers left behind that were killed.
-func (d *disk) removeLeftovers() {
-	names, _ := filepath.Glob(d.file + ".tmp-*")
-	for _, name := range names {
-		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > leftoverAge {
-			_ = os.Remove(name)
-		}
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -250,28 +249,5 @@ func TestSaveFails(t *testing.T) {
 	}
 	if names, _ := filepath.Glob(filepath.Join(dir, "nowhere", "*")); len(names) != 1 {
 		t.Errorf("the directory holds %v, want only the snapshot", names)
-	}
-}
-
-func TestLeftoversAreRemoved(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "snapshot")
-	old, fresh := file+".tmp-1", file+".tmp-2"
-	for _, name := range []string{old, fresh} {
-		if err := os.WriteFile(name, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	past := time.Now().Add(-2 * leftoverAge)
-	if err := os.Chtimes(old, past, past); err != nil {
-		t.Fatal(err)
-	}
-	if s, err := newDisk(file, "/registry", slog.Default(), newTracker()).load(); s != nil || err != nil {
-		t.Errorf("got %v, %v from no file", s, err)
-	}
-	if _, err := os.Stat(old); err == nil {
-		t.Error("the old one is still there")
-	}
-	if _, err := os.Stat(fresh); err != nil {
-		t.Error("the fresh one is gone: its writer may be at work")
 	}
 }
