@@ -190,11 +190,37 @@ func EtcdBinary(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	binary := filepath.Join(cache, "svcreg-test", "etcd-"+version.Version)
-	if _, err := os.Stat(binary); err == nil {
+	if there(binary) {
 		return binary
 	}
+	// Those who run at the same time want it at the same time.
+	if err := os.MkdirAll(filepath.Dir(binary), 0o750); err != nil {
+		tb.Fatal(err)
+	}
+	lock, err := os.Create(binary + ".lock")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }() // and with it the lock
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		tb.Fatalf("lock %s: %v", lock.Name(), err)
+	}
+	if !there(binary) {
+		buildEtcd(tb, binary)
+	}
+	return binary
+}
+
+func there(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// buildEtcd builds an etcd server, which is there once it is whole.
+func buildEtcd(tb testing.TB, binary string) {
+	tb.Helper()
 	start := time.Now()
-	built := filepath.Join(filepath.Dir(binary), fmt.Sprintf(".etcd-%d", os.Getpid()))
+	built := binary + ".new"
 	build := exec.Command("go", "build", "-o", built, "go.etcd.io/etcd/server/v3")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, too
 	if out, err := build.CombinedOutput(); err != nil {
@@ -204,5 +230,4 @@ func EtcdBinary(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	tb.Logf("built %s in %v", binary, time.Since(start).Round(time.Second))
-	return binary
 }
