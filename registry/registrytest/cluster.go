@@ -18,7 +18,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 )
 
 // Place is where a member of a cluster runs, such as a network namespace.
@@ -167,8 +166,7 @@ func (m *Member) newClient() *clientv3.Client {
 		Endpoints: Endpoints(m),
 		Logger:    zap.NewNop(),
 		DialOptions: []grpc.DialOption{
-			// A member that was killed is back before long.
-			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.5, MaxDelay: time.Second}}),
+			impatient,
 			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 				return m.Dial(ctx, "tcp", strings.TrimPrefix(address, "http://"))
 			}),

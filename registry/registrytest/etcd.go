@@ -2,8 +2,6 @@ package registrytest
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,6 +12,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 )
 
 // Etcd is a real etcd of one member that runs inside the test process.
@@ -135,7 +135,7 @@ func (e *Etcd) config() *embed.Config {
 }
 
 func (e *Etcd) newClient() *clientv3.Client {
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{e.Endpoint()}, Logger: zap.NewNop()})
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{e.Endpoint()}, Logger: zap.NewNop(), DialOptions: []grpc.DialOption{impatient}})
 	if err != nil {
 		e.tb.Fatalf("connect to etcd: %v", err)
 	}
@@ -143,18 +143,13 @@ func (e *Etcd) newClient() *clientv3.Client {
 	return client
 }
 
-// freeURL returns the URL of a free loopback port. The port lies below those
-// that the kernel hands out by itself: nobody gets it while the etcd is
-// stopped, least of all a client that tries to reach it.
+// impatient has a client try again before long: an etcd that was stopped for
+// seconds, and is back, is reached at once.
+var impatient = grpc.WithConnectParams(grpc.ConnectParams{
+	Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.5, MaxDelay: 500 * time.Millisecond},
+})
+
 func freeURL(tb testing.TB) url.URL {
 	tb.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			_ = l.Close()
-			return url.URL{Scheme: "http", Host: addr}
-		}
-	}
-	tb.Fatal("no free port")
-	return url.URL{}
+	return url.URL{Scheme: "http", Host: FreeAddress(tb)}
 }
