@@ -183,12 +183,15 @@ func (f *fleet) apply(manifests string) {
 	}
 }
 
-// portalIP returns the address that a service was given.
-func (f *fleet) portalIP(service string) string {
+// portalIP returns the address that a service was given, once DNS has it.
+func (f *fleet) portalIP(service string) (addr string) {
 	f.t.Helper()
-	addrs, err := f.lookup(f.node1, service+".svc.cluster.local.")
-	if err != nil || len(addrs) == 0 {
-		f.t.Fatalf("portal IP of %s: %v %v", service, addrs, err)
-	}
-	return addrs[0]
+	eventually(f.t, patience, "portal IP of "+service, func() error {
+		addrs, err := f.lookup(f.node1, service+".svc.cluster.local.")
+		if err == nil {
+			addr = addrs[0]
+		}
+		return err
+	})
+	return addr
 }
