@@ -175,13 +175,18 @@ func (f *fleet) testRefused(t *testing.T) {
 			return nil
 		}
 		eventually(t, patience, from.host.Name()+" is refused", refused)
-		began := time.Now()
-		if err := refused(); err != nil {
-			t.Errorf("%s: %v", from.host.Name(), err)
+		// A lost SYN is sent again after a second, each time; a busy machine
+		// takes as long for one, perhaps.
+		fastest := time.Hour
+		for range 3 {
+			began := time.Now()
+			if err := refused(); err != nil {
+				t.Errorf("%s: %v", from.host.Name(), err)
+			}
+			fastest = min(fastest, time.Since(began))
 		}
-		// A lost SYN is sent again after a second.
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("%s: refused after %v, want at once", from.host.Name(), took)
+		if fastest > time.Second {
+			t.Errorf("%s: refused after %v, want at once", from.host.Name(), fastest)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // patience is how long a test waits for what must come. It says nothing about
 // how fast that should be.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // program returns the path of one of the programs that `make build` made.
 func program(t *testing.T, name string) string {
