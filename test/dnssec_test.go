@@ -28,7 +28,7 @@ func signs(t *testing.T, binary string) {
 		}
 	}
 	key, files := newKey(t, "cluster.local.")
-	_, port, _ := net.SplitHostPort(freeAddress(t))
+	_, port, _ := net.SplitHostPort(registrytest.FreeAddress(t))
 	corefile := filepath.Join(t.TempDir(), "Corefile")
 	text := fmt.Sprintf("cluster.local {\n    errors\n    dnssec {\n        key file %s\n    }\n    svcreg {\n        endpoint %s\n    }\n}\n", files, etcd.Endpoint())
 	if err := os.WriteFile(corefile, []byte(text), 0o600); err != nil {
