@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -38,7 +39,7 @@ type apiNode struct {
 
 func startAPI(t *testing.T, args ...string) *apiNode {
 	t.Helper()
-	n := &apiNode{t: t, etcd: registrytest.StartEtcd(t), api: freePort(t), log: &registrytest.Log{}, home: t.TempDir()}
+	n := &apiNode{t: t, etcd: registrytest.StartEtcd(t), api: registrytest.FreeAddress(t), log: &registrytest.Log{}, home: t.TempDir()}
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s for %s\n", r.Method, r.URL.Path, r.Header.Get("X-Forwarded-Host"))
 	}))
@@ -53,7 +54,7 @@ func startAPI(t *testing.T, args ...string) *apiNode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	healthz := freePort(t)
+	healthz := registrytest.FreeAddress(t)
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, append([]string{
 		"--etcd-endpoints=" + n.etcd.Endpoint(), "--proxy-mode=none", "--healthz-listen=" + healthz, "--metrics-listen=", "--controllers=",
 		"--api-listen=" + n.api,
@@ -78,16 +79,6 @@ func startAPI(t *testing.T, args ...string) *apiNode {
 		return nil
 	})
 	return n
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (n *apiNode) put(key, value string) {
@@ -162,9 +153,12 @@ web    ClusterIP   10.0.0.80    <none>        80/TCP    <unknown>
 		t.Errorf("delete: %q", got)
 	}
 	for _, line := range []string{"msg=proxied", "user=system:anonymous", "msg=registry", "method=DELETE"} {
-		if !strings.Contains(n.log.String(), line) {
-			t.Errorf("no %s in the log:\n%s", line, n.log)
-		}
+		n.eventually("the log has "+line, func() error { // lines that come at a time are written together, a little later
+			if !n.log.Has(line) {
+				return errors.New(n.log.String())
+			}
+			return nil
+		})
 	}
 }
 
@@ -279,8 +273,14 @@ func TestAPIWithTokens(t *testing.T) {
 	n.becomes("must be logged in", as("alices-token", "get", "svc")...)
 	write(rules, "rules:\n- users: [bob]\n  services: [web]\n")
 	n.becomes(`services "web" is forbidden`, as("alices-other", "get", "--raw", webProxy)...)
-	if log := n.log.String(); !strings.Contains(log, "user=alice") || strings.Contains(log, "-token") {
-		t.Errorf("the log names nobody, or tells tokens:\n%s", log)
+	n.eventually("the log names who asked", func() error {
+		if !n.log.Has("user=alice") {
+			return errors.New(n.log.String())
+		}
+		return nil
+	})
+	if n.log.Has("-token") {
+		t.Errorf("the log tells tokens:\n%s", n.log)
 	}
 }
 
@@ -314,7 +314,7 @@ func TestAPIToHTTPS(t *testing.T) {
 			return nil
 		})
 	}
-	cmd := exec.CommandContext(t.Context(), "proxyd", "--proxy-mode=none", "--healthz-listen=", "--metrics-listen=", "--api-listen="+freePort(t), "--api-backend-ca=/dev/null")
+	cmd := exec.CommandContext(t.Context(), "proxyd", "--proxy-mode=none", "--healthz-listen=", "--metrics-listen=", "--api-listen="+registrytest.FreeAddress(t), "--api-backend-ca=/dev/null")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.HasPrefix(string(out), "proxyd: --api-backend-ca: ") || !strings.Contains(string(out), "want a file of PEM certificates") {
 		t.Errorf("a file that holds none: %v: %s", err, out)
 	}

@@ -72,7 +72,7 @@ func TestLoadBalancersAreReached(t *testing.T) {
 			f.ready()
 			for range 20 {
 				for _, to := range []string{today, old} {
-					if got, err := f.ask(f.client, "tcp", to, soon); got != "one" {
+					if got, err := f.ask(f.client, "tcp", to, patient); got != "one" {
 						t.Fatalf("%s after a restart without etcd: %q, %v", to, got, err)
 					}
 				}

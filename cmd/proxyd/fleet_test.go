@@ -31,7 +31,7 @@ type fleet struct {
 
 const (
 	portal  = "10.0.0.80:80"
-	patient = 20 * time.Second // for what must come, however busy the machine
+	patient = time.Minute // for what must come, however busy the machine
 	soon    = 500 * time.Millisecond
 )
 
