@@ -88,6 +88,9 @@ func (s *Service) fields(c *coder) {
 	number(c, &s.AffinityTimeout)
 	number(c, &s.HealthCheckNodePort)
 	text(c, &s.TrafficDistribution)
+	for i := range list(c, &s.Conditions) {
+		s.Conditions[i].fields(c)
+	}
 	s.rest(c)
 }
 

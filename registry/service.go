@@ -76,6 +76,8 @@ type Service struct {
 	// of one family (a single one in spec.ipFamilies); without either it has
 	// those of both.
 	OnlyIPv4, OnlyIPv6 bool
+	// Conditions are what controllers say of the service.
+	Conditions []Condition
 }
 
 // IsAlias reports whether a service is nothing but another name for something

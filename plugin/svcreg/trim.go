@@ -16,7 +16,7 @@ func (o *options) trim(object registry.Object) {
 		if object.Selector != nil {
 			object.Selector = map[string]string{}
 		}
-		object.SourceRanges = nil
+		object.SourceRanges, object.Conditions = nil, nil
 		for i := range object.Ports {
 			object.Ports[i].TargetPort, object.Ports[i].NodePort = "", 0
 		}

@@ -92,6 +92,9 @@ func (t *target) flat(typed object) jsonObject {
 	switch o := typed.(type) {
 	case *corev1.Service:
 		f = flatService(&o.Spec)
+		if len(o.Status.Conditions) > 0 { // which is where they are stored in these versions, too
+			f["status"] = jsonObject{"conditions": o.Status.Conditions}
+		}
 	case *corev1.Endpoints:
 		f = flatEndpoints(o)
 	case *corev1.Pod:

@@ -26,7 +26,7 @@ func trim(o registry.Object) {
 		if external.Wanted(annotations) {
 			meta.Annotations = map[string]string{external.CheckAnnotation: annotations[external.CheckAnnotation]}
 		}
-		o.SourceRanges, o.ExternalName, o.TrafficDistribution = nil, "", ""
+		o.SourceRanges, o.ExternalName, o.TrafficDistribution, o.Conditions = nil, "", "", nil
 	case *registry.Endpoints:
 		if text, ok := annotations[external.FailingAnnotation]; ok {
 			meta.Annotations = map[string]string{external.FailingAnnotation: text}

@@ -167,7 +167,7 @@ func (d *Document) Value() ([]byte, error) {
 	case !d.changed:
 		return d.original, nil
 	}
-	if err := d.lossless(); err != nil {
+	if err := d.Lossless(); err != nil {
 		return nil, err
 	}
 	m := newMessage(d.ref.Kind, d.version)

@@ -33,8 +33,13 @@ func encodeService(o *registry.Service) encoded {
 	for _, ip := range o.LoadBalancerIPs {
 		ingress = append(ingress, encoded{"ip": ip.String()})
 	}
+	status := encoded{}
 	if ingress != nil {
-		e["status"] = encoded{"loadBalancer": encoded{"ingress": ingress}}
+		status["loadBalancer"] = encoded{"ingress": ingress}
+	}
+	list(status, "conditions", encodeConditions(o.Conditions))
+	if len(status) > 0 {
+		e["status"] = status
 	}
 	return e
 }

@@ -57,6 +57,7 @@ func filledService(meta registry.Meta) registry.Object {
 		HealthCheckNodePort: 12,
 		TrafficDistribution: "trafficDistributionValue",
 		PublishNotReady:     true,
+		Conditions:          []registry.Condition{{Type: "LoadBalancer", Status: "True", Reason: "reasonValue", Message: "messageValue", Since: 1072918861}},
 	}
 }
 

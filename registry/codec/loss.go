@@ -6,10 +6,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// lossless reports, with a *LossError, whether a protobuf document has fields
+// Lossless reports, with a *LossError, whether a protobuf document has fields
 // that this build would not write back: an apiserver newer than this build's
 // k8s.io/api may have stored them.
-func (d *Document) lossless() error {
+func (d *Document) Lossless() error {
 	if d.original == nil {
 		return nil
 	}

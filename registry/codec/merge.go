@@ -13,7 +13,7 @@ import (
 // Merge carries over what the stored document of the same object has and this
 // one doesn't say: fields that svcreg doesn't know (at the top level, in
 // metadata and in spec), uid, creationTimestamp, status, and the portal IP
-// that was allocated. A field that svcreg knows and this document leaves out
+// that was allocated. A Service's conditions are never a document's own. A field that svcreg knows and this document leaves out
 // is gone, as users of kubectl replace expect. Where the two are of different
 // versions each field goes to the place it has in this one's.
 //
@@ -23,7 +23,7 @@ func (d *Document) Merge(stored *Document) error {
 	if d.ref != stored.ref {
 		return fmt.Errorf("%s can't take over fields of %s", d.ref, stored.ref)
 	}
-	if err := stored.lossless(); err != nil {
+	if err := stored.Lossless(); err != nil {
 		return err
 	}
 	merged, err := d.clone()
@@ -37,6 +37,7 @@ func (d *Document) Merge(stored *Document) error {
 	merged.carry(from)
 	merged.keepIdentity(from)
 	merged.carryPortalIPs(from)
+	merged.carryConditions(from)
 	merged.changed = true
 	if _, err := merged.Value(); err != nil {
 		return err

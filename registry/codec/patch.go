@@ -57,6 +57,11 @@ func patched(text []byte, old, next any) ([]byte, error) {
 	if ok1 && ok2 {
 		return patch(text, was, is)
 	}
+	list, ok1 := old.([]any)
+	longer, ok2 := next.([]any)
+	if ok1 && ok2 && len(longer) >= len(list) {
+		return patchList(text, list, longer)
+	}
 	return encodeValue(next)
 }
 

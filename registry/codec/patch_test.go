@@ -21,6 +21,11 @@ func TestPatch(t *testing.T) {
 		{"the last goes", `{ "a": 1, "b": 2 }`, `{"a":1}`, `{ "a": 1 }`},
 		{"all go", `{ "a": 1, "b": 2 }`, `{}`, `{}`},
 		{"all go and others come", `{ "a": 1, "b": 2 }`, `{"c":1,"d":2}`, `{ "c":1, "d":2 }`},
+		{"an element", `{"a": [ 1.0 , {"x": 1, "y":"\u003c"},  3 ]}`, `{"a":[1.0,{"x":2,"y":"<"},3]}`, `{"a": [ 1.0 , {"x": 2, "y":"\u003c"},  3 ]}`},
+		{"a new element", `{"a": [ 1.0 ,  "\u003c" ]}`, `{"a":[1.0,"<",[]]}`, `{"a": [ 1.0 ,  "\u003c" ,  [] ]}`},
+		{"a second element", `{"a": [ 1.0 ]}`, `{"a":[1.0,2,3]}`, `{"a": [ 1.0,2,3 ]}`},
+		{"a first element", `{"a": [ ]}`, `{"a":[1,2]}`, `{"a": [1,2 ]}`},
+		{"an element goes", `{"a": [ 1,  2 ]}`, `{"a":[2]}`, `{"a": [2]}`},
 		{"the only one goes and others come", `{ "a": 1 }`, `{"c":1,"d":2}`, `{ "c":1,"d":2 }`},
 	}
 	for _, tt := range tests {
@@ -45,6 +50,7 @@ func FuzzPatch(f *testing.F) {
 	f.Add(`{"a": {"b": [1.0, "x"], "c": null}, "d": -1e9}`, `{"a":{"b":[2]},"e":{}}`)
 	f.Add(` {"a" :"\ud83d\ude00", "\u0062":{"a" : {} }	} `, `{"b":{"a":{"x":1}}}`)
 	f.Add(`{}`, `{"a":1}`)
+	f.Add(`{"a":[ 1.0 ,{ } ,[]]}`, `{"a":[1.0,{"b":2},[3],4]}`)
 	f.Add(`{"a":true ,"b":1 }`, `{"b":2 }`)
 	f.Fuzz(func(t *testing.T, from, to string) {
 		var old, next, read tree

@@ -35,6 +35,7 @@ func (c *conversion) service(meta registry.Meta, o *corev1.Service) *registry.Se
 		ExternalLocal:       o.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
 		HealthCheckNodePort: c.optionalPort(at("spec.healthCheckNodePort"), o.Spec.HealthCheckNodePort),
 		PublishNotReady:     o.Spec.PublishNotReadyAddresses || o.Annotations[tolerateUnready] == "true",
+		Conditions:          conditionsOf(o.Status.Conditions),
 	}
 	if s.Type == "" {
 		s.Type = registry.ClusterIP

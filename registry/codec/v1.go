@@ -43,12 +43,13 @@ type serviceV1 struct {
 	} `json:"spec"`
 	Status struct {
 		LoadBalancer corev1.LoadBalancerStatus `json:"loadBalancer"`
+		conditionsJSON
 	} `json:"status"`
 }
 
 func (w *serviceV1) read(*conversion) metav1.Object {
 	o := &corev1.Service{ObjectMeta: w.Metadata.typed(), Spec: w.Spec.ServiceSpec}
-	o.Status.LoadBalancer = w.Status.LoadBalancer
+	o.Status.LoadBalancer, o.Status.Conditions = w.Status.LoadBalancer, w.Status.Conditions.value
 	w.Spec.olderServiceSpec.apply(&o.Spec)
 	return o
 }

@@ -40,6 +40,8 @@ type serviceV1beta1 struct {
 	PublicIPs                  []string             `json:"publicIPs"`
 	CreateExternalLoadBalancer bool                 `json:"createExternalLoadBalancer"`
 	SessionAffinity            string               `json:"sessionAffinity"`
+	// Status is none that these versions had; see SetCondition.
+	Status optional[conditionsJSON] `json:"status"`
 }
 
 // servicePortV1beta1 is a port, in the list or at the service's top level.
@@ -61,6 +63,7 @@ func (w *serviceV1beta1) read(c *conversion) metav1.Object {
 	if w.CreateExternalLoadBalancer {
 		o.Spec.Type = corev1.ServiceTypeLoadBalancer
 	}
+	o.Status.Conditions = w.Status.value.Conditions.value
 	ports := w.Ports
 	if len(ports) == 0 {
 		c.naming = flatPortName

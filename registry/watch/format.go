@@ -23,7 +23,7 @@ import (
 // does that, this is another version. A file of another version is ignored.
 const (
 	magic         = "svcreg snapshot\n"
-	formatVersion = 6
+	formatVersion = 7
 	bodyStart     = len(magic) + 1
 )
 
