@@ -117,23 +117,21 @@ func (a *agent) run(ctx context.Context) error {
 
 // loop steps whenever something may have changed.
 func (a *agent) loop(ctx context.Context) error {
-	for looked := false; ; {
-		if !looked {
+	for looked := (time.Time{}); ; {
+		if time.Since(looked) >= linkPeriod {
 			a.look()
-			looked = true
+			looked = time.Now()
 		}
 		a.again = false
 		a.step(ctx)
-		pause := a.pause()
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(min(a.pause(), linkPeriod-time.Since(looked)))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
 		case <-timer.C:
-			looked = pause < linkPeriod
 		case <-a.changes.wake:
-			looked = false
+			looked = time.Time{}
 		case <-a.config.Feed.waiting():
 		case <-a.view.wake:
 		case <-a.lease.wake:
