@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -361,15 +362,58 @@ func TestReleaseInDoubt(t *testing.T) {
 // A fresh node without a registry, or without rules, takes no part.
 func TestNotReady(t *testing.T) {
 	f := newFleet(t)
+	var ready atomic.Bool
+	var asked atomic.Int64
+	f.adjust = func(a *agent) {
+		a.config.Ready = func() bool { asked.Add(1); return ready.Load() }
+	}
 	n := f.node("node1")
 	f.allocate(address, "lan", "web")
-	time.Sleep(100 * time.Millisecond)
-	got, err := f.etcd.Client().Get(t.Context(), "/registry/svcreg/announcers/node1")
-	if err != nil || len(got.Kvs) != 0 {
-		t.Errorf("takes part with no registry: %v, %v", got, err)
+	silent := func(what string) {
+		t.Helper()
+		got, err := f.etcd.Client().Get(t.Context(), "/registry/svcreg/announcers/node1")
+		if err != nil || len(got.Kvs) != 0 {
+			t.Errorf("takes part with no %s: %v, %v", what, got, err)
+		}
 	}
+	time.Sleep(100 * time.Millisecond)
+	silent("registry")
 	f.serve(address, anywhere, n)
+	f.eventually("it is asked whether the rules stand", func() bool { return asked.Load() >= 3 })
+	silent("rules")
+	ready.Store(true)
 	f.announced(address, "node1")
+}
+
+// What is announced is counted where metrics are gathered, until the node ends.
+func TestMetrics(t *testing.T) {
+	f := newFleet(t)
+	gathered := prometheus.NewRegistry()
+	f.adjust = func(a *agent) { a.config.Registerer = gathered }
+	n := f.node("node1")
+	f.serve(address, anywhere, n)
+	f.allocate(address, "lan", "web")
+	f.announced(address, "node1")
+	families, err := gathered.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, family := range families {
+		values[family.GetName()] = family.Metric[0].GetGauge().GetValue() + family.Metric[0].GetCounter().GetValue()
+	}
+	for name, want := range map[string]float64{
+		"proxyd_announce_addresses": 1, "proxyd_announce_lease_held": 1, "proxyd_announce_wins_total": 1, "proxyd_announce_losses_total": 0,
+		"proxyd_announce_disputed_addresses": 0, "proxyd_announce_conflicts_total": 0, "proxyd_announce_leases_lost_total": 0,
+	} {
+		if got, there := values[name]; !there || got != want {
+			t.Errorf("%s is %v (%v), want %v", name, got, there, want)
+		}
+	}
+	n.stop()
+	if families, err := gathered.Gather(); err != nil || len(families) != 0 {
+		t.Errorf("it has ended, and left %v, %v", families, err)
+	}
 }
 
 func TestRunValidates(t *testing.T) {

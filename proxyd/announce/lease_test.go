@@ -11,6 +11,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 
+	"github.com/svcreg/svcreg/registry/pause"
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
@@ -144,5 +145,99 @@ func TestFence(t *testing.T) {
 		check("renewed again", 7*time.Second)
 		f.shut()
 		check("shut", 0)
+	})
+}
+
+// slowLeases are etcd's leases behind a connection on which answers take a
+// while, and from some time on never come.
+type slowLeases struct {
+	clientv3.Lease
+	delay   time.Duration
+	until   time.Time
+	renewed time.Time // when etcd granted or renewed the lease
+	sent    []time.Time
+}
+
+func (s *slowLeases) answer(ctx context.Context) error {
+	if time.Now().Before(s.until) {
+		s.renewed = time.Now()
+		if pause.Sleep(ctx, s.delay) {
+			return nil
+		}
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s *slowLeases) Grant(ctx context.Context, ttl int64) (*clientv3.LeaseGrantResponse, error) {
+	return &clientv3.LeaseGrantResponse{ID: 1, TTL: ttl}, s.answer(ctx)
+}
+
+func (s *slowLeases) KeepAliveOnce(ctx context.Context, id clientv3.LeaseID) (*clientv3.LeaseKeepAliveResponse, error) {
+	s.sent = append(s.sent, time.Now())
+	return &clientv3.LeaseKeepAliveResponse{ID: id, TTL: 16}, s.answer(ctx)
+}
+
+// What counts is when a request was sent, not when it was answered, and once
+// answers fail to come that is found out soon.
+func TestLeaseCountsFromSending(t *testing.T) {
+	for _, test := range []struct{ delay, lasts time.Duration }{
+		{0, time.Minute}, {time.Second, time.Minute}, {3 * time.Second, time.Minute},
+		{3 * time.Second, time.Second}, // of which only the grant is answered
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			leases := &slowLeases{delay: test.delay, until: time.Now().Add(test.lasts)}
+			client := clientv3.NewCtxClient(t.Context())
+			client.Lease = leases
+			var lost time.Time
+			l := &lease{
+				client: client, ttl: 16 * time.Second, logger: slog.New(slog.DiscardHandler), wake: make(chan struct{}, 1),
+				lost: func() { lost = time.Now() },
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = l.run(ctx)
+			}()
+			time.Sleep(test.lasts + test.delay)
+			if now := l.current(); now == nil {
+				t.Error("there is no lease")
+			} else if ends := time.Now().Add(now.open()); ends.Sub(leases.renewed) != 14*time.Second {
+				t.Errorf("delay %v: sure of a lease of 16s for %v after it was renewed", test.delay, ends.Sub(leases.renewed))
+			}
+			time.Sleep(time.Minute)
+			if took := lost.Sub(leases.renewed); took < 14*time.Second || took > 21*time.Second {
+				t.Errorf("delay %v: found out %v after the lease was renewed that it isn't sure any more", test.delay, took)
+			}
+			stop()
+			<-done
+		})
+	}
+}
+
+// Keepalives are a sixth of the TTL apart, or somewhat less at random: several
+// may fail before the lease isn't sure any more, and nodes don't keep in step.
+func TestLeaseKeepalives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leases := &slowLeases{until: time.Now().Add(10 * time.Minute)}
+		client := clientv3.NewCtxClient(t.Context())
+		client.Lease = leases
+		l := &lease{client: client, ttl: 16 * time.Second, logger: slog.New(slog.DiscardHandler), wake: make(chan struct{}, 1)}
+		ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer stop()
+		if err := l.run(ctx); err != nil {
+			t.Error(err)
+		}
+		gaps := map[time.Duration]bool{}
+		for i, at := range leases.sent[1:] {
+			gap := at.Sub(leases.sent[i])
+			if gaps[gap] = true; gap > 16*time.Second/6 || gap < 16*time.Second/8 {
+				t.Errorf("%v from one keepalive to the next", gap)
+			}
+		}
+		if len(gaps) < 10 {
+			t.Errorf("%d different times between keepalives", len(gaps))
+		}
 	})
 }

@@ -70,6 +70,71 @@ func TestSpeakerAnnounces(t *testing.T) {
 	}
 }
 
+// What is dropped while it is still told to everybody is silent at once, though
+// another address has the same port.
+func TestSpeakerDropsAnnouncement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		segment := newFakeSegment()
+		s, _ := newTestSpeaker(segment)
+		for _, addr := range []netip.Addr{vip4, vip4.Next()} {
+			if err := s.announce(addr, []link{lan(1)}, openFence(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2*callPause + callPause/2)
+		s.drop(vip4)
+		segment.take()
+		time.Sleep(callPause)
+		for _, f := range segment.take() {
+			if f.heard.claims != vip4.Next() {
+				t.Errorf("dropped, but sent %+v", f.heard)
+			}
+		}
+		start := time.Now()
+		if s.close(); time.Since(start) > 0 {
+			t.Errorf("it took %v to end what is told", time.Since(start))
+		}
+		for name, got := range map[string][2]float64{
+			"announced": {valueOf(t, s.metrics.announced), 0}, "wins": {valueOf(t, s.metrics.wins), 2}, "losses": {valueOf(t, s.metrics.losses), 2},
+			"announcements": {valueOf(t, s.metrics.frames.WithLabelValues("arp", "announcement")), 3*2 + 4*2},
+		} {
+			if got[0] != got[1] {
+				t.Errorf("%s: %v counted, want %v", name, got[0], got[1])
+			}
+		}
+	})
+}
+
+// A link that has another Ethernet address is another link: what is begun there
+// is told with the new one, what was begun before goes on by itself.
+func TestSpeakerLinkChanges(t *testing.T) {
+	segment := newFakeSegment()
+	s, _ := newTestSpeaker(segment)
+	first, second, third := vip4, vip4.Next(), vip4.Next().Next()
+	changed := lan(1)
+	changed.mac = lan(9).mac
+	begin := func(addr netip.Addr, l link) {
+		t.Helper()
+		if err := s.announce(addr, []link{l}, openFence(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin(first, lan(1))
+	segment.take()
+	begin(second, changed)
+	for _, f := range segment.take() {
+		if f.from != changed.mac {
+			t.Errorf("told with %v, want %v", f.from, changed.mac)
+		}
+	}
+	s.drop(first)
+	begin(third, changed)
+	if n := segment.openPorts(); n != 1 {
+		t.Errorf("%d ports are open, want that of the link as it is", n)
+	}
+	s.close()
+}
+
 // Nothing is sent once the fence has closed, nor before it opens again.
 func TestSpeakerIsFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -124,7 +189,7 @@ func TestSpeakerDefends(t *testing.T) {
 		if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), them.String()) {
 			t.Errorf("%d errors logged: %s", n, log)
 		}
-		time.Sleep(defence)
+		time.Sleep(10 * time.Second) // RFC 5227, 2.4
 		segment.say(arp.announce(them, vip4)[1])
 		if sent := segment.take(); len(sent) != 2 {
 			t.Errorf("later defended with %d frames", len(sent))
