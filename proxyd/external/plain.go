@@ -3,13 +3,15 @@ package external
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/svcreg/svcreg/registry"
 )
 
 // suspect reports whether an address may be one that is refused: of portal
 // networks it knows those of a moment ago.
 func (c *controller) suspect(a netip.Addr) bool {
 	networks := c.networks.Load()
-	return a.IsValid() && (unusable(a) != "" ||
+	return a.IsValid() && (registry.Unusable(a) != "" ||
 		networks != nil && slices.ContainsFunc(*networks, func(n netip.Prefix) bool { return n.Contains(a.Unmap()) }))
 }
 
@@ -18,7 +20,7 @@ func (c *controller) refusals(addrs []netip.Addr) []string {
 	var remarks []string
 	for _, a := range addrs {
 		if reason := Refused(c.snapshot, a); reason != "" {
-			remarks = append(remarks, "refused: "+a.Unmap().String()+": "+reason)
+			remarks = append(remarks, refusal+a.Unmap().String()+": "+reason)
 		}
 	}
 	slices.Sort(remarks)

@@ -8,13 +8,11 @@ import (
 	"github.com/svcreg/svcreg/registry"
 )
 
-var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-
 // Refused returns why an address can't be that of an endpoint, for people; ""
 // if it can.
 func Refused(s *registry.Snapshot, a netip.Addr) string {
 	a = a.Unmap()
-	if reason := unusable(a); reason != "" {
+	if reason := registry.Unusable(a); reason != "" {
 		return reason
 	}
 	if holder, ok := s.PortalIPHolder(a); ok {
@@ -24,27 +22,6 @@ func Refused(s *registry.Snapshot, a netip.Addr) string {
 		if network.Contains(a) {
 			return "an address of the portal network " + network.String()
 		}
-	}
-	return ""
-}
-
-// unusable returns why an address can't be that of an endpoint, whatever the
-// registry; "" if it can.
-func unusable(a netip.Addr) string {
-	a = a.Unmap()
-	switch {
-	case !a.IsValid():
-		return "not an address"
-	case a.IsUnspecified() || a.Is4() && a.As4()[0] == 0:
-		return "an unspecified address"
-	case a.IsLoopback():
-		return "a loopback address"
-	case a.IsLinkLocalUnicast() || a.Zone() != "":
-		return "a link-local address"
-	case a.IsMulticast():
-		return "a multicast address"
-	case a == broadcast:
-		return "the broadcast address"
 	}
 	return ""
 }

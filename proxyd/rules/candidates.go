@@ -95,7 +95,7 @@ func (c *compiler) unusableEndpoint(at netip.AddrPort) string {
 			return "an address of the portal network " + network.String()
 		}
 	}
-	return unusable(at.Addr())
+	return registry.Unusable(at.Addr())
 }
 
 // skipped are the endpoints that nothing can be sent to: the first, and how

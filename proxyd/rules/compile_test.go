@@ -226,7 +226,7 @@ func TestCompile(t *testing.T) {
 			refused: []string{
 				"ns/a: 127.0.0.1:80/TCP: a loopback address",
 				"ns/a: 169.254.1.1:80/TCP: a link-local address",
-				"ns/a: 224.0.0.1:80/TCP: a multicast or broadcast address",
+				"ns/a: 224.0.0.1:80/TCP: a multicast address",
 			},
 		},
 	})

@@ -90,7 +90,7 @@ const occupied = "a process of this node listens there"
 func (p *Policy) refusesPublic(f Frontend, s *registry.Service) string {
 	own := slices.Contains(p.NodeAddrs, f.Addr)
 	given, others := p.Pools.trust(f.Addr, s)
-	switch reason := unusable(f.Addr); {
+	switch reason := registry.Unusable(f.Addr); {
 	case reason != "":
 		return reason
 	case others != "":
@@ -109,7 +109,7 @@ func (p *Policy) refusesPortal(f Frontend) string {
 	if slices.Contains(p.NodeAddrs, f.Addr) {
 		return "the portal IP is an address of this node"
 	}
-	return unusable(f.Addr)
+	return registry.Unusable(f.Addr)
 }
 
 // refusesNodePort returns why a node port isn't honoured; "" if it is.
@@ -131,24 +131,6 @@ func (p *Policy) wildcard(f Frontend) bool {
 
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
-}
-
-// unusable returns why no service can have an address there, or be served
-// there; "" if one can (CVE-2020-8555).
-func unusable(a netip.Addr) string {
-	switch {
-	case !a.IsValid():
-		return "not an address"
-	case a.IsUnspecified() || a.Is4() && a.As4()[0] == 0:
-		return "an unspecified address"
-	case a.IsLoopback():
-		return "a loopback address"
-	case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return "a multicast or broadcast address"
-	case a.IsLinkLocalUnicast():
-		return "a link-local address"
-	}
-	return ""
 }
 
 // impossible returns why the data plane can't carry a protocol and port; "" if

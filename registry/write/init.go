@@ -72,21 +72,6 @@ func (w *Writer) agree(v *view, networks []netip.Prefix) error {
 	return nil
 }
 
-// refused are networks whose addresses mean something else to every kernel.
-var refused = []struct {
-	netip.Prefix
-	meaning string
-}{
-	{netip.MustParsePrefix("0.0.0.0/8"), "this network"},
-	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
-	{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
-	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
-	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
-	{netip.MustParsePrefix("::/8"), "loopback and IPv4-mapped"},
-	{netip.MustParsePrefix("fe80::/10"), "link-local"},
-	{netip.MustParsePrefix("ff00::/8"), "multicast"},
-}
-
 // CheckNetworks reports why Init would not take some portal networks.
 func CheckNetworks(networks ...netip.Prefix) error {
 	if len(networks) == 0 {
@@ -113,10 +98,8 @@ func checkNetwork(n netip.Prefix) error {
 	if n != n.Masked() {
 		return fmt.Errorf("want %s: bits of the host are set", n.Masked())
 	}
-	for _, other := range refused {
-		if n.Overlaps(other.Prefix) {
-			return fmt.Errorf("want one without the %s addresses %s", other.meaning, other.Prefix)
-		}
+	if err := registry.CheckNetwork(n); err != nil {
+		return err
 	}
 	largest, smallest := 8, 30
 	if n.Addr().Is6() {

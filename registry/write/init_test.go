@@ -72,14 +72,14 @@ func TestCheckNetworks(t *testing.T) {
 		{"fd00::/63", "portal network fd00::/63: want a size of /64 to /126"},
 		{"fd00::/127", "portal network fd00::/127: want a size of /64 to /126"},
 		{"10.0.0.0/24 10.1.0.0/24", "portal network 10.1.0.0/24: want at most one of IPv4, beside 10.0.0.0/24"},
-		{"127.0.0.0/24", "portal network 127.0.0.0/24: want one without the loopback addresses 127.0.0.0/8"},
-		{"0.0.0.0/8", "portal network 0.0.0.0/8: want one without the this network addresses 0.0.0.0/8"},
-		{"169.254.7.0/24", "portal network 169.254.7.0/24: want one without the link-local addresses 169.254.0.0/16"},
-		{"239.0.0.0/24", "portal network 239.0.0.0/24: want one without the multicast addresses 224.0.0.0/4"},
-		{"255.255.255.0/24", "portal network 255.255.255.0/24: want one without the reserved addresses 240.0.0.0/4"},
-		{"::ffff:10.0.0.0/120", "want one without the loopback and IPv4-mapped addresses ::/8"},
-		{"fe80::/64", "portal network fe80::/64: want one without the link-local addresses fe80::/10"},
-		{"ff02::/64", "portal network ff02::/64: want one without the multicast addresses ff00::/8"},
+		{"127.0.0.0/24", "portal network 127.0.0.0/24: want addresses outside 127.0.0.0/8, which are loopback"},
+		{"0.0.0.0/8", "portal network 0.0.0.0/8: want addresses outside 0.0.0.0/8, which are of this network"},
+		{"169.254.7.0/24", "portal network 169.254.7.0/24: want addresses outside 169.254.0.0/16, which are link-local"},
+		{"239.0.0.0/24", "portal network 239.0.0.0/24: want addresses outside 224.0.0.0/4, which are multicast"},
+		{"255.255.255.0/24", "portal network 255.255.255.0/24: want addresses outside 240.0.0.0/4, which are reserved"},
+		{"::ffff:10.0.0.0/120", "want addresses outside ::/8, which are loopback and IPv4-mapped"},
+		{"fe80::/64", "portal network fe80::/64: want addresses outside fe80::/10, which are link-local"},
+		{"ff02::/64", "portal network ff02::/64: want addresses outside ff00::/8, which are multicast"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.networks, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+
+	"github.com/svcreg/svcreg/registry"
 )
 
 // Range is some addresses of one family, one after the other. Both ends are in
@@ -20,9 +22,9 @@ func ParseRange(text string) (Range, error) {
 	if err != nil {
 		return Range{}, err
 	}
-	for _, no := range refused {
-		if r.overlaps(rangeOf(no.Prefix)) {
-			return Range{}, fmt.Errorf("want addresses outside %s, which are %s", no.Prefix, no.meaning)
+	for _, p := range r.Prefixes() {
+		if err := registry.CheckNetwork(p); err != nil {
+			return Range{}, err
 		}
 	}
 	return r, nil
@@ -67,21 +69,6 @@ func rangeOf(p netip.Prefix) Range {
 	}
 	a, _ := netip.AddrFromSlice(last)
 	return Range{p.Addr(), a}
-}
-
-// refused are networks whose addresses mean something else to every kernel.
-var refused = []struct {
-	netip.Prefix
-	meaning string
-}{
-	{netip.MustParsePrefix("0.0.0.0/8"), "of this network"},
-	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
-	{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
-	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
-	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
-	{netip.MustParsePrefix("::/8"), "loopback and IPv4-mapped"},
-	{netip.MustParsePrefix("fe80::/10"), "link-local"},
-	{netip.MustParsePrefix("ff00::/8"), "multicast"},
 }
 
 // String returns the range as it can be written in a pool.
