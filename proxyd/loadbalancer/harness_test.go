@@ -187,7 +187,7 @@ func (s *site) holders(addr string) string {
 	return strings.Join(names, " ")
 }
 
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // eventually waits until something is as it should be.
 func (s *site) eventually(what string, get func() string, want string) {

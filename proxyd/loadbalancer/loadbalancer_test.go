@@ -150,7 +150,7 @@ func TestGraceEnds(t *testing.T) {
 	s := newSite(t)
 	s.pool("public", `"addresses": ["203.0.113.1"]`)
 	c := s.config("one")
-	c.Grace = time.Second
+	c.Grace = 3 * time.Second // in which the claim is looked at
 	stop := s.run(c)
 	s.v1("web", "")
 	s.has("web", "203.0.113.1")

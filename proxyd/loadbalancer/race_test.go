@@ -131,23 +131,29 @@ func TestLeadersComeAndGo(t *testing.T) {
 	s.consistent(13, 2)
 }
 
-// consistent checks that some services hold an address each, and some are gone
-// that do, and that all services have what they hold.
+// consistent waits until some services hold an address each, and some that are
+// gone do, and checks that all services have what they hold.
 func (s *site) consistent(there, gone int) {
 	s.Helper()
-	b, _, err := pool.List(s.Context(), s.client, s.layout, s.config("").Logger)
-	s.must(err)
-	n := map[bool]int{}
+	var b *pool.Book
+	s.eventually("who holds addresses", func() string {
+		var err error
+		b, _, err = pool.List(s.Context(), s.client, s.layout, s.config("").Logger)
+		s.must(err)
+		n := map[bool]int{}
+		for c := range b.Claims() {
+			for _, h := range c.Holders {
+				n[h.Gone.IsZero()]++
+			}
+		}
+		return fmt.Sprintf("%d services, %d that are gone", n[true], n[false])
+	}, fmt.Sprintf("%d services, %d that are gone", there, gone))
 	for c := range b.Claims() {
 		for _, h := range c.Holders {
-			n[h.Gone.IsZero()]++
 			if got := s.addrs(h.Name); h.Gone.IsZero() && got != c.Addr.String() {
 				s.Errorf("%s holds %s and has %q", h.Name, c.Addr, got)
 			}
 		}
-	}
-	if n[true] != there || n[false] != gone {
-		s.Errorf("%d services hold addresses, and %d that are gone; want %d and %d", n[true], n[false], there, gone)
 	}
 }
 

@@ -107,7 +107,7 @@ func TestFollow(t *testing.T) {
 	sees := func(want string) {
 		t.Helper()
 		got := ""
-		for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 			mu.Lock()
 			var texts []string
 			for _, p := range b.Pools() {
