@@ -49,6 +49,9 @@ func call(ctx context.Context, path string, timeout time.Duration, a action, ser
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	err := command.Run()
+	if command.Process != nil {
+		_ = command.Cancel() // of what it started something may go on
+	}
 	switch {
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		return nil, fmt.Errorf("hook %s %s: not done within %v%s", path, a, timeout, errs.said())
