@@ -215,6 +215,8 @@ func TestCall(t *testing.T) {
 		{"text", "echo done", `hook HOOK add: it printed "done": want addresses`},
 		{"loopback", "echo 127.0.0.1", `hook HOOK add: it printed "127.0.0.1": want addresses`},
 		{"many", "seq -f 203.0.113.%.0f 1 17", "hook HOOK add: it printed 17 addresses: want at most 16"},
+		{"as many as may be", "seq -f 203.0.113.%.0f 1 16", "[203.0.113.1 203.0.113.2 "},
+		{"its directory", `[ "$(pwd)" = / ] || exit 1`, "[]"},
 		{"a flood", "yes 203.0.113.1", "hook HOOK add: "},
 		{"an environment of its own", `[ "$(env | sort | cut -d= -f1 | tr '\n' ' ')" = "PATH PWD SVCREG_NAME SVCREG_NAMESPACE " ] || exit 1`, "[]"},
 	}

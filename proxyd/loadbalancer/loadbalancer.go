@@ -47,6 +47,7 @@
 package loadbalancer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,15 +143,9 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	if c.Grace == 0 {
-		c.Grace = DefaultGrace
-	}
-	if c.HookTimeout == 0 {
-		c.HookTimeout = DefaultHookTimeout
-	}
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.Grace = cmp.Or(c.Grace, DefaultGrace)
+	c.HookTimeout = cmp.Or(c.HookTimeout, DefaultHookTimeout)
 	m := newMetrics()
 	if c.Registerer != nil {
 		if err := c.Registerer.Register(m); err != nil {
