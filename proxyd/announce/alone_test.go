@@ -113,7 +113,7 @@ func TestJudge(t *testing.T) {
 					l.judge(test.verdict)
 					left := max(0, time.Until(l.blocked[vip4]))
 					if times[left] = true; left < test.least || left > test.most {
-						t.Errorf("left alone for %v, want %v to %v", left, test.least, test.most)
+						t.Fatalf("left alone for %v, want %v to %v", left, test.least, test.most)
 					}
 				}
 				if (len(times) == 1) != test.constant {
