@@ -21,11 +21,14 @@ type Events interface {
 var reasons = []struct{ remark, reason string }{
 	{"failing: ", "Unhealthy"},
 	{"panic: ", "Panic"},
-	{"refused: ", "AddressRefused"},
+	{refusal, "AddressRefused"},
 	{"not resolved: ", "NotResolved"},
 	{"not checked: ", "NotChecked"},
 	{"no portal IP: ", "NoPortalIP"},
 }
+
+// loopEvent is the reason of an event about a name that loops.
+const loopEvent = "Loop"
 
 // event is what Events are told.
 type event struct {
@@ -102,7 +105,7 @@ func has(remarks []string, text string) bool {
 // others there are.
 func eventOf(remark string) event {
 	if strings.HasSuffix(remark, ": "+loopReason) {
-		return event{true, "Loop", strings.TrimPrefix(remark, "refused: ")}
+		return event{true, loopEvent, strings.TrimPrefix(remark, refusal)}
 	}
 	for _, r := range reasons {
 		if text, ok := strings.CutPrefix(remark, r.remark); ok {

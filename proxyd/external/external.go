@@ -23,6 +23,7 @@
 package external
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -116,17 +117,9 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	if c.MinTTL == 0 {
-		c.MinTTL = DefaultMinTTL
-	}
-	if c.MaxTTL == 0 {
-		c.MaxTTL = max(DefaultMaxTTL, c.MinTTL)
-	}
-	if c.MaxChecks == 0 {
-		c.MaxChecks = DefaultMaxChecks
-	}
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.MinTTL = cmp.Or(c.MinTTL, DefaultMinTTL)
+	c.MaxTTL = cmp.Or(c.MaxTTL, max(DefaultMaxTTL, c.MinTTL))
+	c.MaxChecks = cmp.Or(c.MaxChecks, DefaultMaxChecks)
 	return c
 }

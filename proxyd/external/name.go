@@ -125,7 +125,7 @@ func (c *controller) resolve(s *service, host string) ([]netip.Addr, string) {
 		chain = []string{host}
 	}
 	if loops(s.key, chain, c.Zones, func(k registry.Key) []string { return hosts(c.snapshot, k) }) {
-		return nil, "refused: " + host + ": " + loopReason
+		return nil, refusal + host + ": " + loopReason
 	}
 	switch all := n.all(); {
 	case n.err == nil:

@@ -28,7 +28,8 @@ func (c *controller) refusals(addrs []netip.Addr) []string {
 }
 
 // plain tells of the refused addresses of a service whose endpoints are as their
-// users wrote them: it has no slice of ours that could say so.
+// users wrote them: it has no slice of ours that could say so. What the service's
+// condition says was told when that was written.
 func (c *controller) plain(s *service) {
 	var remarks []string
 	if src := s.source; src.service != nil {
@@ -40,7 +41,7 @@ func (c *controller) plain(s *service) {
 		}
 		remarks = c.refusals(addrs)
 	}
-	if c.Events != nil {
+	if c.Events != nil && !s.source.said(remarks) {
 		for _, e := range happened(s.refused, shorten(remarks, mostRemarks), nil, nil) {
 			c.Events.Warning(s.key, e.reason, e.message)
 		}

@@ -123,9 +123,9 @@ func (x *expansion) add(g *group, src *source, one outside, refuse func(netip.Ad
 	}
 	if reason := refuse(one.Addr); reason != "" {
 		x.refused++
-		text := "refused: " + one.Addr.String() + ": " + reason
+		text := refusal + one.Addr.String() + ": " + reason
 		if one.host != "" {
-			text = "refused: " + one.host + " is " + one.Addr.String() + ": " + reason
+			text = refusal + one.host + " is " + one.Addr.String() + ": " + reason
 		}
 		x.remarks = append(x.remarks, text)
 		return false

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
@@ -27,7 +28,7 @@ type service struct {
 	said         string         // of what failed last
 	written      []registry.Key // slices that the snapshot may not have yet
 	panicking    bool
-	refused      []string // what is refused of a service that has no slice of ours
+	refused      []string // remarks on what is refused
 	unlifted     string   // why it can't have a portal IP
 	relift       *entry   // when that is tried again
 	counted      [3]int   // what it adds to the metrics
@@ -64,6 +65,7 @@ func (c *controller) publish(ctx context.Context, s *service) {
 	c.later(s, settle+time.Duration(len(s.checks))*settleEach)
 	want := c.desired(ctx, s)
 	changes := differences(s.source.own, want)
+	changes.service, changes.condition = s.key, s.condition()
 	if changes.empty() && c.liftable(s, want) {
 		c.lift(ctx, s)
 		return
@@ -119,12 +121,12 @@ func (c *controller) desired(ctx context.Context, s *service) []*registry.Endpoi
 		c.plain(s)
 		return nil
 	}
-	s.refused = nil
 	x := expand(src,
 		func(host string) ([]netip.Addr, string) { return c.resolve(s, host) },
 		func(a netip.Addr) string { return Refused(c.snapshot, a) })
 	c.check(ctx, s, x)
 	remarks := slices.Concat(x.remarks, c.refusals(src.others), c.judge(s, x))
+	s.refused = slices.DeleteFunc(slices.Clone(remarks), func(remark string) bool { return !strings.HasPrefix(remark, refusal) })
 	if s.unlifted != "" {
 		remarks = append(remarks, "no portal IP: "+s.unlifted)
 	}

@@ -42,14 +42,20 @@ type source struct {
 	selected bool // subsets are pods
 	own      map[string]*registry.Endpoints
 	others   []netip.Addr // the other endpoints of slices that others made
+	// stands is the service if our condition is in its status, else nil.
+	stands  *codec.Document
+	sayable bool // there is a service whose status can be written
 }
 
 // read reads a service, of which it is known which slices it may have.
 func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) (*source, error) {
 	src := &source{own: map[string]*registry.Endpoints{}}
-	service, err := get[*registry.Service](ctx, s, registry.Ref{Kind: registry.KindService, Key: k})
+	service, value, err := get[*registry.Service](ctx, s, registry.Ref{Kind: registry.KindService, Key: k})
 	if err != nil {
 		return nil, err
+	}
+	if service != nil {
+		src.readStatus(service, value)
 	}
 	if service != nil && canServe(service) {
 		src.service = service
@@ -80,7 +86,7 @@ func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) 
 		src.selected, src.subsets = true, src.pods
 		return src, nil
 	}
-	endpoints, err := get[*registry.Endpoints](ctx, s, registry.Ref{Kind: registry.KindEndpoints, Key: k})
+	endpoints, _, err := get[*registry.Endpoints](ctx, s, registry.Ref{Kind: registry.KindEndpoints, Key: k})
 	if err == nil && endpoints != nil {
 		src.subsets = endpoints.Subsets
 	}
@@ -88,7 +94,7 @@ func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) 
 }
 
 func (src *source) readSlice(ctx context.Context, s *store, ref registry.Ref) error {
-	slice, err := get[*registry.Endpoints](ctx, s, ref)
+	slice, _, err := get[*registry.Endpoints](ctx, s, ref)
 	switch {
 	case err != nil || slice == nil:
 		return err
@@ -112,28 +118,31 @@ func (src *source) readSlice(ctx context.Context, s *store, ref registry.Ref) er
 	return nil
 }
 
-// get reads an object; nil if there is none.
-func get[O registry.Object](ctx context.Context, s *store, ref registry.Ref) (object O, err error) {
+// get reads an object, and the value that it is stored as; nil if there is none.
+func get[O registry.Object](ctx context.Context, s *store, ref registry.Ref) (object O, value []byte, err error) {
 	response, err := s.client.Get(ctx, s.layout.Key(ref))
 	if err != nil {
-		return object, fmt.Errorf("read %s: %w", ref, err)
+		return object, nil, fmt.Errorf("read %s: %w", ref, err)
 	}
 	if len(response.Kvs) == 0 {
-		return object, nil
+		return object, nil, nil
 	}
-	o, err := codec.Decode(ref, response.Kvs[0].Value)
+	value = response.Kvs[0].Value
+	o, err := codec.Decode(ref, value)
 	if err != nil {
-		return object, fmt.Errorf("read %s: %w", ref, err)
+		return object, nil, fmt.Errorf("read %s: %w", ref, err)
 	}
 	o.Metadata().ModRevision = response.Kvs[0].ModRevision
-	return o.(O), nil
+	return o.(O), value, nil
 }
 
 // change is what has to be written so that a service has the slices that it
-// should.
+// should, and says what is refused.
 type change struct {
-	puts    []*registry.Endpoints // with the revision that they replace; zero for none
-	deletes []registry.Ref
+	puts      []*registry.Endpoints // with the revision that they replace; zero for none
+	deletes   []registry.Ref
+	service   registry.Key
+	condition *registry.Condition // of the service; nil where it is as it should be
 }
 
 // differences returns what has to be written. Slices that are new come first,
@@ -170,7 +179,7 @@ func equal(have, want *registry.Endpoints) bool {
 		})
 }
 
-func (c *change) empty() bool { return len(c.puts)+len(c.deletes) == 0 }
+func (c *change) empty() bool { return len(c.puts)+len(c.deletes) == 0 && c.condition == nil }
 
 // write makes a change. A slice of the same name that isn't ours, or isn't as it
 // was read, stays, and is an error.
@@ -184,6 +193,9 @@ func (s *store) write(ctx context.Context, c *change) error {
 		if err := s.writer.Delete(ctx, ref); err != nil && !errors.Is(err, write.ErrNotFound) {
 			return err
 		}
+	}
+	if c.condition != nil {
+		return s.say(ctx, c.service, *c.condition)
 	}
 	return nil
 }

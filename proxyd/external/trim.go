@@ -9,8 +9,8 @@ import (
 )
 
 // trim takes out of an object all but what says whether its service concerns
-// this package: whether there are checks, endpoints given by name, and those at
-// addresses that are refused. Services that do are read in full when something
+// this package: whether there are checks, endpoints given by name, those at
+// addresses that are refused, and our condition. Services that do are read in full when something
 // about them changes.
 func trim(o registry.Object, refused func(netip.Addr) bool) {
 	meta := o.Metadata()
@@ -25,7 +25,7 @@ func trim(o registry.Object, refused func(netip.Addr) bool) {
 		if o.Type != registry.ExternalName {
 			ports = nil
 		}
-		*o = registry.Service{Meta: o.Meta, Type: o.Type, PortalIPs: o.PortalIPs, ExternalName: o.ExternalName, Ports: ports}
+		*o = registry.Service{Meta: o.Meta, Type: o.Type, PortalIPs: o.PortalIPs, ExternalName: o.ExternalName, Ports: ports, Conditions: ours(o.Conditions)}
 	case *registry.Endpoints:
 		manager := labels[discoveryv1.LabelManagedBy]
 		if manager == ManagedBy {
@@ -90,10 +90,13 @@ func canServe(s *registry.Service) bool {
 	return s.Type != registry.ExternalName || s.ExternalName != "" && len(s.Ports) > 0
 }
 
-// concerns reports whether a service has anything to be looked after, or a
-// slice of ours that may have to go.
+// concerns reports whether a service has anything to be looked after, a slice
+// of ours that may have to go, or a condition that may have to change.
 func concerns(s *registry.Snapshot, k registry.Key) bool {
 	service := s.Spec(k)
+	if service != nil && service.Conditions != nil {
+		return true
+	}
 	served := service != nil && canServe(service)
 	for slice := range s.Slices(k) {
 		if own(slice) || served && slice.Subsets != nil {

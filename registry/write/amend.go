@@ -31,11 +31,11 @@ func (w *Writer) Writable(ctx context.Context) error {
 }
 
 // Amend changes some fields of a stored object in place, for a controller that
-// owns those fields, and leaves the others as they are: there is no merging and
-// no validating, and portal IPs are no business of it. Edit gets the document,
-// nil where there is none, and changes it as it likes, which without a document
-// does nothing. Where neither the document changes nor is there anything to do
-// beside it, nothing is written.
+// owns those fields, and leaves the others as they are, and the object's lease:
+// there is no merging and no validating, and portal IPs are no business of it.
+// Edit gets the document, nil where there is none, and changes it as it likes,
+// which without a document does nothing. Where neither the document changes nor
+// is there anything to do beside it, nothing is written.
 //
 // Amend makes one attempt, and returns the revision of what it wrote, zero for
 // nothing. The errors are edit's, ForeignError, ErrChanged where the object
@@ -92,6 +92,6 @@ func (v *view) amended(edit func(*codec.Document) (Also, error)) (Also, error) {
 		return also, err
 	}
 	value, err := d.Value()
-	also.Ops = append(also.Ops, clientv3.OpPut(v.key, string(value)))
+	also.Ops = append(also.Ops, clientv3.OpPut(v.key, string(value), clientv3.WithLease(clientv3.LeaseID(v.stored.Lease))))
 	return also, err
 }

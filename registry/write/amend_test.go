@@ -48,6 +48,20 @@ func TestAmend(t *testing.T) {
 	}
 }
 
+// An object under a lease stays under it.
+func TestAmendKeepsTheLease(t *testing.T) {
+	const key = "/registry/services/specs/my-ns/web"
+	s := newStore(t)
+	lease := s.grant()
+	_, err := s.client.Put(t.Context(), key, v1beta1("web", ""), clientv3.WithLease(lease))
+	s.must(err)
+	_, err = s.Amend(t.Context(), serviceRef("my-ns", "web"), give())
+	s.must(err)
+	if got := s.leaseOf(key); got != lease {
+		t.Errorf("lease %x, want %x", got, lease)
+	}
+}
+
 // What was decided on something that has changed is not written, and neither is
 // what was to go with it.
 func TestAmendLosesRaces(t *testing.T) {
