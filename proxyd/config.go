@@ -1,6 +1,7 @@
 package proxyd
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -115,9 +116,4 @@ func (c *Config) nodeName() (string, error) {
 	return strings.ToLower(strings.TrimSpace(name)), nil
 }
 
-func (c *Config) logger() *slog.Logger {
-	if c.Logger == nil {
-		return slog.Default()
-	}
-	return c.Logger
-}
+func (c *Config) logger() *slog.Logger { return cmp.Or(c.Logger, slog.Default()) }

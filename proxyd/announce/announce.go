@@ -34,6 +34,7 @@
 package announce
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,12 +118,8 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if c.TTL == 0 {
-		c.TTL = DefaultTTL
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.TTL = cmp.Or(c.TTL, DefaultTTL)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	c.Logger = c.Logger.With("controller", "announce")
 	return newAgent(&c, openPort, listLinks, watchLinks).run(ctx)
 }

@@ -17,6 +17,7 @@
 package apilisten
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -104,9 +105,7 @@ func Open(ctx context.Context, c Config, to http.Handler) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	front, err := newFront(&c, to)
 	if err != nil {
 		return nil, err

@@ -38,6 +38,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,15 +131,9 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	if c.SliceSize == 0 {
-		c.SliceSize = DefaultSliceSize
-	}
-	if c.Settle == 0 {
-		c.Settle = DefaultSettle
-	}
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.SliceSize = cmp.Or(c.SliceSize, DefaultSliceSize)
+	c.Settle = cmp.Or(c.Settle, DefaultSettle)
 	c.Logger = c.Logger.With("controller", Name)
 	metrics := newMetrics()
 	if c.Registerer != nil {

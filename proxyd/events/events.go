@@ -19,6 +19,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,12 +101,8 @@ func New(c Config) (*Recorder, error) {
 }
 
 func newRecorder(c *Config, k keeper) *Recorder {
-	logger := c.Logger
-	if logger == nil {
-		logger = slog.Default()
-	}
 	return &Recorder{
-		logger: logger, keeper: k, metrics: newMetrics(), config: c,
+		logger: cmp.Or(c.Logger, slog.Default()), keeper: k, metrics: newMetrics(), config: c,
 		wake: make(chan struct{}, 1), book: newBook(c.Node),
 	}
 }

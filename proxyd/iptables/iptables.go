@@ -29,6 +29,7 @@
 package iptables
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -83,12 +84,7 @@ func (c Config) Validate() error {
 	return nil
 }
 
-func (c Config) logger() *slog.Logger {
-	if c.Logger == nil {
-		return slog.Default()
-	}
-	return c.Logger
-}
+func (c Config) logger() *slog.Logger { return cmp.Or(c.Logger, slog.Default()) }
 
 // base returns what the configuration says about the base chains.
 func (c Config) base(portal []netip.Prefix, randomFully bool) base {

@@ -14,6 +14,7 @@
 package leader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,12 +125,8 @@ func Run(ctx context.Context, c Config, f func(context.Context) error) error {
 
 // newCandidate returns a candidate with the defaults filled in.
 func newCandidate(c Config) *candidate {
-	if c.TTL == 0 {
-		c.TTL = DefaultTTL
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.TTL = cmp.Or(c.TTL, DefaultTTL)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	controller := path.Base(c.Key)
 	return &candidate{
 		client: c.Client, key: c.Key, node: c.Node, ttl: c.TTL,

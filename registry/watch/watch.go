@@ -8,6 +8,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,9 +90,7 @@ func New(c Config) (*Watcher, error) {
 	if c.Trim == nil {
 		c.Trim = func(registry.Object) {}
 	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Notify == nil {
 		c.Notify = func(*registry.Snapshot, *registry.Changes) {}
 	}
