@@ -168,7 +168,7 @@ func TestRestartWithEtcdAway(t *testing.T) {
 	}
 
 	e.Stop()
-	h = start(t, client, withFile(file))
+	h = start(t, client, withFile(file), withSilence(patience))
 	<-h.Ready()
 	if got := h.Snapshot(); got.Revision() != s.Revision() || portalIP(got, "a") != "10.0.0.1" || portalIP(got, "b") != "10.0.0.2" {
 		t.Errorf("the saved snapshot is at revision %d, want %d", got.Revision(), s.Revision())

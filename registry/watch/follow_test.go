@@ -27,7 +27,7 @@ func TestFirstListHasManyPages(t *testing.T) {
 		clientv3.OpPut("/registry/namespaces/my-ns", `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"my-ns"}}`),
 		clientv3.OpPut("/registry/secrets/my-ns/hidden", `{}`))
 
-	h := start(t, client, withPageSize(10))
+	h := start(t, client, withPageSize(10), withSilence(patience))
 	<-h.Ready()
 	h.awaitSynced()
 	slices.SortFunc(want, registry.Key.Compare)
@@ -53,7 +53,7 @@ func TestFirstListHasManyPages(t *testing.T) {
 
 func TestEmptyRegistry(t *testing.T) {
 	_, client := startEtcd(t)
-	h := start(t, client)
+	h := start(t, client, withSilence(patience))
 	h.awaitSynced()
 	if n := h.history(); len(n) != 1 || !n[0].changes.Empty() {
 		t.Errorf("notices %+v, want one of an empty list", n)
@@ -65,7 +65,7 @@ func TestEmptyRegistry(t *testing.T) {
 func TestEveryChangeInOrder(t *testing.T) {
 	_, client := startEtcd(t)
 	putService(t, client, "listed", "10.0.1.1") // the list has it; it must not come again
-	h := start(t, client)
+	h := start(t, client, withSilence(patience))
 	h.awaitSynced()
 	var last int64
 	for i := range 50 {
@@ -99,7 +99,7 @@ func TestEveryChangeInOrder(t *testing.T) {
 // written together with it.
 func TestTransactionIsSeenWhole(t *testing.T) {
 	_, client := startEtcd(t)
-	h := start(t, client)
+	h := start(t, client, withSilence(patience))
 	h.awaitSynced()
 	for i := range 100 {
 		ip := fmt.Sprintf("10.0.0.%d", i+1)
@@ -140,7 +140,7 @@ func TestOneNode(t *testing.T) {
 	for _, name := range []string{"n", "n1", "n2"} {
 		put(name, "a")
 	}
-	h := start(t, client, withKinds(registry.KindService, registry.KindNode), func(c *Config, _ *Watcher) { c.Node = "n1" })
+	h := start(t, client, withKinds(registry.KindService, registry.KindNode), withSilence(patience), func(c *Config, _ *Watcher) { c.Node = "n1" })
 	h.awaitSynced()
 	for _, name := range []string{"n1", "n2", "n10", "n"} {
 		put(name, "b")
@@ -239,7 +239,7 @@ func TestCompactionWhileAway(t *testing.T) {
 func TestApplied(t *testing.T) {
 	_, client := startEtcd(t)
 	putService(t, client, "listed", "10.0.0.1")
-	h := start(t, client)
+	h := start(t, client, withSilence(patience))
 	h.awaitSynced()
 	before := time.Now()
 	do(t, client, clientv3.OpPut(serviceKey("a"), serviceValue("a", "10.0.0.2")), clientv3.OpDelete(serviceKey("listed")))
