@@ -23,6 +23,8 @@ func TestKubectlDaily(t *testing.T) { everyKubectl(t, testKubectlDaily) }
 func testKubectlDaily(t *testing.T) {
 	t.Helper()
 	l := newLive(t)
+	l.client.Put(t.Context(), "/registry/services/specs/odd/odd", `{"kind": "Service", "apiVersion": "v1beta1", "id": "odd", "namespace": "odd", "port": 80, "status": {"conditions": [
+		{"type": "svcreg.io/EndpointsAccepted", "status": "False", "reason": "AddressRefused", "message": "no", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}`)
 	t.Setenv("KUBE_EDITOR", "sed -i s/8080/8081/")
 	first, second := fileOf(t, daily), fileOf(t, strings.Replace(daily, "port: 80,", "port: 81,", 1))
 	moved := fileOf(t, strings.Replace(daily, "spec:", "spec:\n  clusterIP: 10.0.0.14", 1))
@@ -70,6 +72,10 @@ func testKubectlDaily(t *testing.T) {
 		{"get svc web -o yaml", []string{"uid: ", "creationTimestamp: \"20", "clusterIP: 10.0.0.5"}},
 		{"wait --for=jsonpath={.spec.clusterIP}=10.0.0.5 svc/web --timeout=5s", []string{"service/web condition met|unrecognized condition"}},
 		{"wait --for=condition=Ready svc/web --timeout=1s", []string{"timed out waiting for the condition on services/web"}},
+		{"wait --for=condition=svcreg.io/EndpointsAccepted=false svc/odd -n odd --timeout=5s", []string{"service/odd condition met"}},
+		{"annotate svc odd -n odd a=b", []string{"service/odd annotated"}},
+		{"get svc odd -n odd -o jsonpath={.status.conditions[0]}", []string{"AddressRefused", "2026-01-01T00:00:00Z"}},
+		{"get --raw /api/v1beta1/services/odd?namespace=odd", []string{`"conditions":[{`}},
 		{"create -f " + bad, []string{`unknown field "spec.sessionAfinity"|unknown field "sessionAfinity" in io.k8s.api.core.v1.ServiceSpec`}},
 		{"create -f " + bad + " --validate=false", []string{"service/bad created"}},
 		{"replace -f " + first, []string{"service/web replaced"}},

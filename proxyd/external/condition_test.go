@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/codec"
@@ -184,6 +184,30 @@ func TestConditionOfNames(t *testing.T) {
 	})
 	if value, version := f.value("fails"); version != 1 {
 		t.Errorf("a service of which nothing is refused was written: %s", value)
+	}
+}
+
+// A service that can't be written without guessing, with a field that stands
+// twice, is looked after all the same.
+func TestNoConditionWhereItCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.dns.set("db.example.com. 0 A 192.0.2.1")
+	const value = `{"kind":"Service","apiVersion":"v1beta1","id":"odd","namespace":"my-ns","port":80,"portalIP":"10.96.0.1","x":1,"x":2}`
+	if _, err := f.client.Put(t.Context(), "/registry/services/specs/my-ns/odd", value); err != nil {
+		t.Fatal(err)
+	}
+	f.put(eps("odd", "db.example.com:80", "127.0.0.1:80"))
+	f.start()
+	f.want("odd", "192.0.2.1:80", "refused: 127.0.0.1: a loopback address")
+	f.dns.set("db.example.com. 0 A 192.0.2.2")
+	f.want("odd", "192.0.2.2:80", "refused: 127.0.0.1: a loopback address")
+	if got, _ := f.value("odd"); got != value {
+		t.Errorf("written: %s", got)
+	}
+	var m dto.Metric
+	if err := f.metrics.failures.Write(&m); err != nil || m.GetCounter().GetValue() != 0 {
+		t.Errorf("%v failures, %v", m.GetCounter().GetValue(), err)
 	}
 }
 

@@ -10,6 +10,10 @@
 // they stay the only ones that hold endpoints: ours says which of them fail their
 // checks, and package endpoints counts those as not ready.
 //
+// Addresses that no endpoint may have are refused, as are names that lead to
+// such or back to the service. Which, and why, stands in the Service's status;
+// see EndpointsAccepted.
+//
 // A service of type ExternalName that has ports is served like that, too. As
 // soon as somebody stands behind its name it gets a portal IP, and is an alias
 // no more; "None" as its portal IP keeps it one. In an apiserver's registry

@@ -10,8 +10,8 @@ import (
 
 // trim takes out of an object all but what says whether its service concerns
 // this package: whether there are checks, endpoints given by name, those at
-// addresses that are refused, and our condition. Services that do are read in full when something
-// about them changes.
+// addresses that are refused, and our condition. Services that do are read in
+// full when something about them changes.
 func trim(o registry.Object, refused func(netip.Addr) bool) {
 	meta := o.Metadata()
 	labels, annotations := meta.Labels, meta.Annotations
