@@ -63,11 +63,12 @@ func (t *term) serve(ctx context.Context, f func(context.Context) error) error {
 	return err
 }
 
-// keep renews the lease, until it can't be or ctx ends.
+// keep renews the lease, until it can't be or ctx ends. After a request that is
+// lost there is time for another one before the term ends.
 func (t *term) keep(ctx context.Context, expiry *time.Timer, lost context.CancelCauseFunc) {
 	for interval := t.ttl / 6; pause.Sleep(ctx, interval-pause.Below(interval/4)); {
 		sent := time.Now()
-		calling, cancel := context.WithTimeout(ctx, t.ttl/2)
+		calling, cancel := context.WithTimeout(ctx, t.ttl/3)
 		response, err := t.client.KeepAliveOnce(calling, t.lease)
 		cancel()
 		switch {
