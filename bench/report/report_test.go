@@ -1,22 +1,14 @@
 package report
 
 import (
-	"encoding/xml"
-	"errors"
-	"flag"
-	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/svcreg/svcreg/bench/fleet"
+	"github.com/svcreg/svcreg/bench/golden"
 	"github.com/svcreg/svcreg/bench/peers"
 )
-
-var update = flag.Bool("update", false, "write testdata anew")
 
 // sample is the results of a small run, with everything in it.
 func sample() Results {
@@ -64,23 +56,7 @@ func sample() Results {
 	return r
 }
 
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; go test ./report -update writes it anew):\n%s", file, diff)
-	}
-}
-
-func TestMarkdown(t *testing.T) { golden(t, "testdata/sample.md", Markdown(sample())) }
+func TestMarkdown(t *testing.T) { golden.Check(t, "testdata/sample.md", Markdown(sample())) }
 
 // What wasn't measured isn't shown.
 func TestMarkdownOfParts(t *testing.T) {
@@ -90,19 +66,7 @@ func TestMarkdownOfParts(t *testing.T) {
 	}
 }
 
-func TestChart(t *testing.T) {
-	chart := Chart(sample())
-	for decoder := xml.NewDecoder(strings.NewReader(chart)); ; {
-		_, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatalf("not XML: %v", err)
-		}
-	}
-	golden(t, "testdata/sample.svg", chart)
-}
+func TestChart(t *testing.T) { golden.CheckXML(t, "testdata/sample.svg", Chart(sample())) }
 
 // Names that mean something in XML are text.
 func TestChartEscapes(t *testing.T) {

@@ -1,12 +1,7 @@
 package report
 
 import (
-	"encoding/xml"
-	"errors"
-	"flag"
-	"io"
 	"math"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/svcreg/svcreg/bench/dataplane/shape"
+	"github.com/svcreg/svcreg/bench/golden"
 )
-
-var update = flag.Bool("update", false, "write testdata anew")
 
 // sample is the results of a small run, with everything in it.
 func sample() Results {
@@ -65,37 +59,9 @@ func sample() Results {
 	return r
 }
 
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; go test ./dataplane/report -update writes it anew):\n%s", file, diff)
-	}
-}
+func TestMarkdown(t *testing.T) { golden.Check(t, "testdata/sample.md", Markdown(sample())) }
 
-func TestMarkdown(t *testing.T) { golden(t, "testdata/sample.md", Markdown(sample())) }
-
-func TestChart(t *testing.T) {
-	chart := Chart(sample())
-	for decoder := xml.NewDecoder(strings.NewReader(chart)); ; {
-		_, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatalf("not XML: %v", err)
-		}
-	}
-	golden(t, "testdata/sample.svg", chart)
-}
+func TestChart(t *testing.T) { golden.CheckXML(t, "testdata/sample.svg", Chart(sample())) }
 
 // What wasn't measured isn't shown.
 func TestMarkdownOfParts(t *testing.T) {
