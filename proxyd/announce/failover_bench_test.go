@@ -17,7 +17,7 @@ import (
 func BenchmarkFailOver(b *testing.B) {
 	s := newSegment(b)
 	s.all()
-	s.settle(vip)
+	s.settle()
 	var outages []time.Duration
 	for b.Loop() {
 		outages = append(outages, s.failOver(vip))
@@ -50,6 +50,6 @@ func (s *segment) failOver(addr string) time.Duration {
 	s.lab.Plug("back", first.Host)
 	first.start()
 	s.all()
-	s.settle(addr)
+	s.settle()
 	return outage
 }

@@ -54,7 +54,7 @@ func TestFailOver(t *testing.T) {
 			for _, address := range []string{vip + ":80", "[" + vip6 + "]:80"} {
 				s.eventually("connected to "+address, func() bool { return s.connect(address) == nil })
 			}
-			s.settle(vip)
+			s.settle()
 			ear, k, k6 := s.listen(vip), s.knock(vip+":80"), s.knock("["+vip6+"]:80")
 			first := s.holder(vip)
 			s.eventually("the first is heard", func() bool { return ear.hears(first) })
@@ -80,20 +80,18 @@ func TestFailOver(t *testing.T) {
 	}
 }
 
-// settle waits until the node that all nodes choose announces an address: it
+// settle waits until the node that all nodes choose announces the addresses: it
 // may have been another that came first.
-func (s *segment) settle(addr string) {
+func (s *segment) settle() {
 	s.tb.Helper()
 	s.eventually("all have settled", func() bool {
 		got, err := s.client().Get(s.tb.Context(), "/registry/svcreg/announcers/", clientv3.WithPrefix())
-		return err == nil && !slices.ContainsFunc(got.Kvs, func(kv *mvccpb.KeyValue) bool {
+		return err == nil && len(got.Kvs) == len(s.nodes) && !slices.ContainsFunc(got.Kvs, func(kv *mvccpb.KeyValue) bool {
 			return strings.Contains(string(kv.Value), "joining")
 		})
 	})
-	for since, last := time.Now(), s.holder(addr); time.Since(since) < time.Second; time.Sleep(10 * time.Millisecond) {
-		if now := s.holder(addr); now != last {
-			since, last = time.Now(), now
-		}
+	for _, addr := range []string{vip, vip6} {
+		s.eventually(chosenNode+" has "+addr, func() bool { return s.holder(addr) == s.nodes[chosenNode] })
 	}
 }
 

@@ -26,9 +26,10 @@ import (
 
 const (
 	etcdURL = "http://10.9.0.1:2379"
-	// Of node1, node2 and node3, node1 is chosen for both addresses.
-	vip  = "192.0.2.100"
-	vip6 = "2001:db8::101"
+	vip     = "192.0.2.100"
+	vip6    = "2001:db8::101"
+	// Of node1, node2 and node3, this one is chosen for both addresses.
+	chosenNode = "node1"
 	// patience is how long a test waits for what must come.
 	patience = 30 * time.Second
 )
