@@ -42,7 +42,7 @@ func TestAnswersFollowEtcd(t *testing.T) {
 func TestWithoutEtcd(t *testing.T) {
 	etcd := startRegistry(t)
 	file := filepath.Join(t.TempDir(), "snapshot")
-	config := corefile(etcd.Endpoint(), "snapshot "+file+"\nstartup_timeout 2s")
+	config := corefile(etcd.Endpoint(), "snapshot "+file+"\nstartup_timeout 1m")
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
 	s := start(t, config)
 	s.want(mySvc, dns.TypeA, "10.0.0.11")
@@ -52,8 +52,8 @@ func TestWithoutEtcd(t *testing.T) {
 	began := time.Now()
 	s = start(t, config)
 	s.want(mySvc, dns.TypeA, "10.0.0.11")
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("from the file it answers after %v, want a second at most", took)
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("from the file it answers after %v, when it has given etcd up", took)
 	}
 	etcd.Restart()
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.12"))
@@ -143,7 +143,7 @@ func startLoad(t *testing.T, addr, name, want string) *load {
 }
 
 func (l *load) run(addr, name, want string) {
-	c := dns.Client{Timeout: 5 * time.Second}
+	c := dns.Client{Timeout: patience}
 	conn, err := c.Dial(addr)
 	if err != nil {
 		l.t.Error(err)

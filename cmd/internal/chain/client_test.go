@@ -34,7 +34,7 @@ func (s *server) askFrom(client, name string) string {
 // waitFrom asks until the answer is what it should be.
 func (s *server) waitFrom(client, name, want string) {
 	s.t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(patience)
 	for ; ; time.Sleep(time.Millisecond) {
 		got := s.askFrom(client, name)
 		if got == want {

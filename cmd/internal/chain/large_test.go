@@ -59,7 +59,7 @@ func (s *server) send(network string, query []byte) []byte {
 		s.t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	answer := make([]byte, dns.MaxMsgSize)
 	if network == "udp" {
 		if _, err := conn.Write(query); err != nil {

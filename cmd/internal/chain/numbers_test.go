@@ -54,7 +54,7 @@ func number(t *testing.T, name string) (sum float64, ok bool) {
 // eventually waits until something holds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s; metrics:\n%s", what, scrape(t))
 		}

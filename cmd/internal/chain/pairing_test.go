@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	golog "log"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -156,17 +155,6 @@ func transferred(t *testing.T, s *server) {
 	}
 }
 
-// freePort returns an address that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // get returns the status and the body of a page; 0 if there is none.
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
@@ -187,7 +175,7 @@ func TestPairingReady(t *testing.T) {
 	etcd := startRegistry(t)
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
 	etcd.Stop()
-	addr := freePort(t)
+	addr := registrytest.FreeAddress(t)
 	s := start(t, corefile(etcd.Endpoint(), "startup_timeout 10ms", "ready "+addr))
 	eventually(t, "503", func() bool {
 		status, body := get(t, "http://"+addr+"/ready")
@@ -207,7 +195,7 @@ func TestPairingReady(t *testing.T) {
 func TestPairingPrometheus(t *testing.T) {
 	etcd := startRegistry(t)
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
-	addr := freePort(t)
+	addr := registrytest.FreeAddress(t)
 	s := start(t, corefile(etcd.Endpoint(), "", "prometheus "+addr))
 	var page string
 	load := func() bool {
@@ -241,7 +229,7 @@ func TestPairingView(t *testing.T) {
 	etcd := startRegistry(t)
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
 	etcd.put("specs/other-ns/my-service", service("my-service", "10.0.0.12"))
-	port := strings.TrimPrefix(freePort(t), "127.0.0.1:")
+	port := strings.TrimPrefix(registrytest.FreeAddress(t), "127.0.0.1:")
 	block := func(view string, ttl int) string {
 		return fmt.Sprintf(".:%s {\nbind 127.0.0.1\nmetadata\n%s\nsvcreg cluster.local in-addr.arpa {\nendpoint %s\nttl %d\n}\n}\n", port, view, etcd.Endpoint(), ttl)
 	}
@@ -284,7 +272,7 @@ func TestPairingLog(t *testing.T) {
 func TestPairingReload(t *testing.T) {
 	etcd := startRegistry(t)
 	etcd.put("specs/my-ns/my-service", service("my-service", "10.0.0.11"))
-	beside := []string{"reload 2s 1s", "ready " + freePort(t), "prometheus " + freePort(t), "cache 1", "loadbalance"}
+	beside := []string{"reload 2s 1s", "ready " + registrytest.FreeAddress(t), "prometheus " + registrytest.FreeAddress(t), "cache 1", "loadbalance"}
 	s := start(t, corefile(etcd.Endpoint(), "ttl 1", beside...))
 	s.want(mySvc, dns.TypeA, "10.0.0.11")
 	load := startLoad(t, s.addr("udp").String(), mySvc, "10.0.0.11")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -58,7 +57,7 @@ func administer(t *testing.T, c etcd.Config) *clientv3.Client {
 		return client
 	}
 	client := connect()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	must := func(_ any, err error) {
 		t.Helper()

@@ -13,6 +13,10 @@ import (
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
+// patience is how long a test waits for what must come, however busy the
+// machine is.
+const patience = 30 * time.Second
+
 // server is a CoreDNS in the test process.
 type server struct {
 	t        *testing.T
@@ -68,7 +72,7 @@ func (s *server) exchange(network, name string, qtype uint16, edns uint16) (*dns
 	if edns > 0 {
 		r.SetEdns0(edns, false)
 	}
-	c := dns.Client{Net: network, UDPSize: max(edns, dns.MinMsgSize), Timeout: 5 * time.Second}
+	c := dns.Client{Net: network, UDPSize: max(edns, dns.MinMsgSize), Timeout: patience}
 	m, _, err := c.Exchange(r, s.addr(network).String())
 	return m, err
 }
@@ -98,7 +102,7 @@ func said(m *dns.Msg) string {
 // want waits until the server's answer is what it should be, over UDP and TCP.
 func (s *server) want(name string, qtype uint16, want string) {
 	s.t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(patience)
 	for _, network := range []string{"udp", "tcp"} {
 		for {
 			got := s.answer(network, name, qtype)

@@ -55,7 +55,7 @@ func (s *server) answers(of []rrset) string {
 // sameAs waits until a server's answers are those of another.
 func (s *server) sameAs(other *server, of []rrset) {
 	s.t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		got, want := s.answers(of), other.answers(of)
 		if got == want {
