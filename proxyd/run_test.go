@@ -29,7 +29,7 @@ type running struct {
 // start runs a proxyd against an etcd until the test ends.
 func start(t *testing.T, endpoint, snapshot string) *running {
 	t.Helper()
-	r := &running{t: t, config: DefaultConfig(), ended: make(chan error, 1), healthz: freeAddr(t), metrics: freeAddr(t), log: &registrytest.Log{}}
+	r := &running{t: t, config: DefaultConfig(), ended: make(chan error, 1), healthz: registrytest.FreeAddress(t), metrics: registrytest.FreeAddress(t), log: &registrytest.Log{}}
 	r.config.Etcd.Endpoints = []string{endpoint}
 	r.config.ProxyMode, r.config.Snapshot = None, snapshot
 	r.config.HealthzListen, r.config.MetricsListen, r.config.API.Listen = r.healthz, r.metrics, ""
@@ -55,7 +55,7 @@ func (r *running) end() {
 		if err != nil {
 			r.t.Errorf("Run = %v, want nil; log:\n%s", err, r.log)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(30 * time.Second):
 		r.t.Fatalf("Run does not end; log:\n%s", r.log)
 	}
 }
@@ -64,7 +64,7 @@ func (r *running) end() {
 func (r *running) eventually(address, path string, status int, text string) {
 	r.t.Helper()
 	var got string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get("http://" + address + path)
 		if err != nil {
 			got = err.Error()
@@ -77,16 +77,6 @@ func (r *running) eventually(address, path string, status int, text string) {
 		}
 	}
 	r.t.Fatalf("%s answers %s, want %d with %q; log:\n%s", path, got, status, text, r.log)
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func put(t *testing.T, e *registrytest.Etcd, key, value string) {
@@ -172,7 +162,7 @@ func TestRunRefusesWhatItCannotDo(t *testing.T) {
 // A listener that dies ends everything, with its error.
 func TestRunEndsWithItsServers(t *testing.T) {
 	c := DefaultConfig()
-	c.ProxyMode, c.MetricsListen, c.API.Listen, c.HealthzListen = None, "", "", freeAddr(t)
+	c.ProxyMode, c.MetricsListen, c.API.Listen, c.HealthzListen = None, "", "", registrytest.FreeAddress(t)
 	p, err := newProgram(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

@@ -190,7 +190,7 @@ func dial(t testing.TB, h *lab.Host, addr string) net.Conn {
 func expect(t *testing.T, conn net.Conn, server string) {
 	t.Helper()
 	buf := make([]byte, 64)
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	_, _ = conn.Write([]byte("hello"))
 	n, err := conn.Read(buf)
 	if err != nil || string(buf[:n]) != server {

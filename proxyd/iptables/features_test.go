@@ -177,7 +177,7 @@ func (l *lab) testStays(t *testing.T, p *Proxier, w *world) {
 	sticky.backends, sticky.affinity = spread2, time.Second
 	put()
 	seen := map[string]bool{}
-	for deadline := time.Now().Add(patience * 10); len(seen) < 2 && time.Now().Before(deadline); time.Sleep(1500 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); len(seen) < 2 && time.Now().Before(deadline); time.Sleep(1500 * time.Millisecond) {
 		server, _, err := l.ask(t, "client", "tcp", "10.0.0.20:80")
 		if err != nil {
 			t.Fatal(err)

@@ -232,7 +232,7 @@ func host(a net.Addr) string {
 }
 
 // patience is far longer than any answer takes, a refusal included.
-const patience = 3 * time.Second
+const patience = 30 * time.Second
 
 // ask opens a connection from a namespace and returns who answered, and whom
 // that one takes the client for.

@@ -151,7 +151,7 @@ func serve(t testing.TB, h *lab.Host, addr string) {
 }
 
 const (
-	patience = 10 * time.Second       // for what must come
+	patience = 30 * time.Second       // for what must come
 	soon     = 300 * time.Millisecond // for what must not
 )
 

@@ -70,7 +70,7 @@ func TestChanges(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Error("not told of a change")
 		}
 		run("iptables-nft", "-t", "nat", "-E", chain, chain+"-NAMED") // more than anybody reads
@@ -88,7 +88,7 @@ func TestChangesEnd(t *testing.T) {
 	time.AfterFunc(10*time.Millisecond, func() { _ = changes.Close() })
 	select {
 	case <-told:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("a wait goes on after Close")
 	}
 }

@@ -49,7 +49,7 @@ func TestWatchTellsOfAddresses(t *testing.T) {
 	go h.Do(func() { ended <- Watch(ctx, func() { changed <- struct{}{} }) })
 	told := func(what string, args ...string) {
 		t.Helper()
-		deadline := time.After(10 * time.Second)
+		deadline := time.After(30 * time.Second)
 		for {
 			h.IP(append([]string{"addr"}, args...)...)
 			select {
