@@ -83,12 +83,12 @@ func hopeless(err error) bool {
 	return write.IsForeign(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// inOrder puts the services that name their portal IP first, so that none of
-// the others is given it.
+// inOrder puts the services that name their portal IP or a node port first, so
+// that none of the others is given it.
 func inOrder(documents []*codec.Document) []*codec.Document {
 	rank := func(d *codec.Document) int {
 		object, err := d.Object()
-		if service, ok := object.(*registry.Service); err == nil && ok && len(service.PortalIPs) > 0 {
+		if service, ok := object.(*registry.Service); err == nil && ok && (len(service.PortalIPs) > 0 || namesNodePort(service)) {
 			return 0
 		}
 		return 1
@@ -96,4 +96,8 @@ func inOrder(documents []*codec.Document) []*codec.Document {
 	ordered := slices.Clone(documents)
 	slices.SortStableFunc(ordered, func(a, b *codec.Document) int { return rank(a) - rank(b) })
 	return ordered
+}
+
+func namesNodePort(s *registry.Service) bool {
+	return s.HealthCheckNodePort != 0 || slices.ContainsFunc(s.Ports, func(p registry.Port) bool { return p.NodePort != 0 })
 }

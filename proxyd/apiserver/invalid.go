@@ -36,6 +36,8 @@ func fieldCauses(err error) []metav1.StatusCause {
 	case *codec.FieldError:
 		about := codec.FieldError{Value: e.Value, Want: e.Want}
 		return []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: e.Field, Message: about.Error()}}
+	case *write.NodePortError:
+		return []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: e.Field, Message: e.About()}}
 	case *write.TakenError, *write.OutsideError, *write.FullError:
 		return []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: "spec.clusterIPs", Message: e.Error()}}
 	case interface{ Unwrap() error }:

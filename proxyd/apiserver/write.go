@@ -115,6 +115,7 @@ func (t *target) refused(name string, err error) error {
 	_, taken := errors.AsType[*write.TakenError](err)
 	_, outside := errors.AsType[*write.OutsideError](err)
 	_, full := errors.AsType[*write.FullError](err)
+	_, port := errors.AsType[*write.NodePortError](err)
 	_, field := errors.AsType[*codec.FieldError](err)
 	_, loss := errors.AsType[*codec.LossError](err)
 	switch {
@@ -126,7 +127,7 @@ func (t *target) refused(name string, err error) error {
 		return apierrors.NewConflict(t.groupResource(), name, errors.New("the object has been modified; please apply your changes to the latest version and try again"))
 	case write.IsForeign(err):
 		return apierrors.NewForbidden(t.groupResource(), name, err)
-	case taken, outside, full, field, loss, errors.Is(err, write.ErrNotInitialised):
+	case taken, outside, full, port, field, loss, errors.Is(err, write.ErrNotInitialised):
 		return t.errInvalid(name, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return apierrors.NewTimeoutError(err.Error(), 1)

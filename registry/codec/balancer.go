@@ -16,6 +16,9 @@ type Balancing struct {
 	// IP is spec.loadBalancerIP as it was written: the address that is wanted;
 	// empty for any.
 	IP string
+	// NodePorts says that spec.allocateLoadBalancerNodePorts is true: whoever
+	// balances reaches the service at node ports.
+	NodePorts bool
 }
 
 // Balancing returns what a Service document asks for.
@@ -27,6 +30,9 @@ func (d *Document) Balancing() Balancing {
 	b := Balancing{IP: o.Spec.LoadBalancerIP}
 	if class := o.Spec.LoadBalancerClass; class != nil {
 		b.Class = *class
+	}
+	if asked := o.Spec.AllocateLoadBalancerNodePorts; asked != nil {
+		b.NodePorts = *asked
 	}
 	return b
 }

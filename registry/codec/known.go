@@ -38,7 +38,7 @@ func knownSpec(k registry.Kind) []string {
 			"ports", "selector", "type", "createExternalLoadBalancer",
 			"portalIP", "clusterIP", "clusterIPs", "publicIPs", "deprecatedPublicIPs", "externalIPs",
 			"loadBalancerSourceRanges", "loadBalancerIP", "loadBalancerClass", "externalName", "sessionAffinity", "sessionAffinityConfig",
-			"externalTrafficPolicy", "internalTrafficPolicy", "healthCheckNodePort",
+			"externalTrafficPolicy", "internalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts",
 			"trafficDistribution", "publishNotReadyAddresses",
 		}
 	case registry.KindPod:

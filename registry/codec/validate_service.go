@@ -33,6 +33,7 @@ func (c *conversion) checkService(o *corev1.Service, s *registry.Service) {
 		ports.add(p.Name, p.Protocol, p.Port)
 		c.checkTargetPort(index("spec.ports", i)+".targetPort", p.TargetPort)
 	}
+	c.checkNodePorts(&o.Spec)
 }
 
 func (c *conversion) checkType(o *corev1.Service) {

@@ -20,7 +20,7 @@ type Also struct {
 // Writable returns a ForeignError if the registry is one that a Writer leaves
 // alone.
 func (w *Writer) Writable(ctx context.Context) error {
-	v, err := w.read(ctx, registry.Ref{Kind: registry.KindServiceCIDR, Key: registry.Key{Name: networksName}})
+	v, err := w.read(ctx, networksRef)
 	if err == nil {
 		err = w.permit(ctx, v)
 	}
@@ -65,7 +65,7 @@ func (w *Writer) tryAmend(ctx context.Context, r registry.Ref, edit func(*codec.
 	if !response.Succeeded {
 		return 0, ErrChanged
 	}
-	w.ledger.wrote(response.Header.Revision, r.Key, nil)
+	w.ledger.wrote(response.Header.Revision, r.Key, nil, nil)
 	return response.Header.Revision, nil
 }
 

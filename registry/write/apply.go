@@ -19,10 +19,10 @@ import (
 // A service that neither is headless nor stands for an outside name gets a
 // portal IP, or keeps its own; one that it names it gets if it is free. One that
 // stands for an outside name keeps what it has as long as it has ports; see
-// Lift. What a service had and has no more is free again. What is new gets a
+// Lift. Node ports are given and kept likewise. What a service had and has no more is free again. What is new gets a
 // UID and the time of its creation, and keeps both. The errors are ForeignError,
-// FullError, TakenError, OutsideError, ErrNotInitialised, ErrConflict, those of
-// codec, and etcd's.
+// FullError, TakenError, OutsideError, NodePortError, ErrNotInitialised,
+// ErrConflict, those of codec, and etcd's.
 func (w *Writer) Apply(ctx context.Context, d *codec.Document) (Outcome, error) {
 	return w.ApplyIf(ctx, d, Condition{})
 }
@@ -106,10 +106,12 @@ func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document, lease cli
 	if err != nil {
 		return nil, nil, err
 	}
-	var claims []claim
-	had := portalIPs(old)
+	c, had := &change{service: v.ref.Key}, portalIPs(old)
 	if v.ref.Kind == registry.KindService {
-		if claims, err = w.assign(ctx, v, next, had); err != nil {
+		if c.claims, err = w.assign(ctx, v, next, had); err != nil {
+			return nil, nil, err
+		}
+		if err := w.assignPorts(ctx, v, c, next, old); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -123,7 +125,6 @@ func (w *Writer) plan(ctx context.Context, v *view, d *codec.Document, lease cli
 	if !v.owned && !w.opts.WriteToKubernetes && isKubernetes(value) {
 		return nil, nil, fmt.Errorf("to store Kubernetes protobuf: %w", ErrNotInitialised)
 	}
-	c := newChange(v.ref.Key, claims)
 	c.puts = append(c.puts, clientv3.OpPut(v.key, string(value), clientv3.WithLease(lease)))
 	now := portalIPs(next)
 	return next, c, w.release(ctx, v, c, slices.DeleteFunc(had, func(a netip.Addr) bool { return slices.Contains(now, a) }))

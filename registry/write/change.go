@@ -16,6 +16,7 @@ import (
 type change struct {
 	service    registry.Key
 	claims     []claim
+	ports      []uint16 // the node ports that it takes
 	conditions []clientv3.Cmp
 	puts       []clientv3.Op
 }
@@ -99,7 +100,7 @@ func (w *Writer) commit(ctx context.Context, v *view, c *change) (bool, error) {
 		}
 	}
 	if response.Succeeded {
-		w.ledger.wrote(response.Header.Revision, c.service, taken)
+		w.ledger.wrote(response.Header.Revision, c.service, taken, c.ports)
 	}
 	return response.Succeeded, nil
 }

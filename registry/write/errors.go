@@ -92,6 +92,24 @@ func (e *OutsideError) Error() string {
 	return fmt.Sprintf("portal IP %s: want an address of the portal network %s", e.Addr, join(e.Networks))
 }
 
+// NodePortError says that a service can't have a node port.
+type NodePortError struct {
+	Field   string // such as "spec.ports[0].nodePort"
+	Port    uint16 // zero where any would have done
+	Problem string // in the words of Kubernetes, and who holds it
+}
+
+// Error names the field, the port and the problem.
+func (e *NodePortError) Error() string { return e.Field + ": " + e.About() }
+
+// About returns the error without the field.
+func (e *NodePortError) About() string {
+	if e.Port == 0 {
+		return e.Problem
+	}
+	return fmt.Sprintf("%d: %s", e.Port, e.Problem)
+}
+
 // join lists networks.
 func join(networks []netip.Prefix) string {
 	texts := make([]string, len(networks))

@@ -17,6 +17,9 @@ import (
 // portal networks, as in Kubernetes.
 const networksName = "kubernetes"
 
+// networksRef says which object that is.
+var networksRef = registry.Ref{Kind: registry.KindServiceCIDR, Key: registry.Key{Name: networksName}}
+
 // Init prepares a registry: it writes down the portal networks, at most one of
 // each family, and marks the registry as svcreg's own. Services that don't ask
 // for a family get an address of the first network. To do it again with the
@@ -34,7 +37,7 @@ func (w *Writer) Init(ctx context.Context, networks ...netip.Prefix) error {
 
 // tryInit makes one attempt. It returns false if it lost a race.
 func (w *Writer) tryInit(ctx context.Context, networks []netip.Prefix) (done bool, err error) {
-	ref := registry.Ref{Kind: registry.KindServiceCIDR, Key: registry.Key{Name: networksName}}
+	ref := networksRef
 	v, err := w.read(ctx, ref)
 	if err != nil {
 		return false, err

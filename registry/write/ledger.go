@@ -14,10 +14,10 @@ import (
 	"github.com/svcreg/svcreg/registry/codec"
 )
 
-// ledger remembers who holds which portal IP. It is read from etcd in full
+// ledger remembers who holds which portal IP and which node port. It is read from etcd in full
 // once, and then brought up to date with what changed since: that shows what
-// was taken but not what was set free. So an address it calls free is free, and
-// one it calls held may be free by now; whoever minds starts anew with forget.
+// was taken but not what was set free. So what it calls free is free, and
+// what it calls held may be free by now; whoever minds starts anew with forget.
 type ledger struct {
 	client *clientv3.Client
 	layout codec.Layout
@@ -29,7 +29,8 @@ type ledger struct {
 	complete   bool  // what was set free up to it is known, too
 	holders    map[netip.Addr]registry.Key
 	leaks      map[netip.Addr]*leak
-	kubernetes string // the key of some service that an apiserver wrote
+	ports      map[uint16]registry.Key // who holds which node port
+	kubernetes string                  // the key of some service that an apiserver wrote
 }
 
 // leak is an IPAddress object whose service is gone, or has another address:
@@ -60,7 +61,7 @@ func (l *ledger) at(ctx context.Context, revision int64, look func() error) erro
 	defer l.mu.Unlock()
 	for {
 		if err := l.sync(ctx, revision); err != nil {
-			return fmt.Errorf("read who holds portal IPs: %w", err)
+			return fmt.Errorf("read who holds portal IPs and node ports: %w", err)
 		}
 		if err := look(); err == nil || l.complete {
 			return err
@@ -77,7 +78,7 @@ func (l *ledger) kubernetesKey(ctx context.Context, revision int64) (key string,
 
 // wrote notes what this writer itself changed, so that the next sync has
 // nothing to read if nobody else wrote in between.
-func (l *ledger) wrote(revision int64, service registry.Key, taken []netip.Addr) {
+func (l *ledger) wrote(revision int64, service registry.Key, taken []netip.Addr, ports []uint16) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.revision == 0 {
@@ -86,6 +87,9 @@ func (l *ledger) wrote(revision int64, service registry.Key, taken []netip.Addr)
 	for _, addr := range taken {
 		l.holders[addr] = service
 		delete(l.leaks, addr)
+	}
+	for _, port := range ports {
+		l.ports[port] = service
 	}
 	l.complete = false
 	if l.revision == revision-1 {
@@ -100,6 +104,7 @@ func (l *ledger) sync(ctx context.Context, revision int64) error {
 	since := l.revision
 	if since == 0 {
 		l.holders, l.leaks, l.kubernetes = map[netip.Addr]registry.Key{}, map[netip.Addr]*leak{}, ""
+		l.ports = map[uint16]registry.Key{}
 	}
 	response, err := l.changed(ctx, since)
 	if err != nil {
@@ -133,8 +138,8 @@ func (l *ledger) changed(ctx context.Context, since int64) (*clientv3.TxnRespons
 // unreadable stands for the ModRevision of a service that can't be read.
 const unreadable = -1
 
-// addService notes the portal IPs of a service. Of one that can't be read only
-// the IPAddress objects tell them.
+// addService notes the portal IPs and node ports of a service. Of one that can't
+// be read only the IPAddress objects tell the former, and nobody the latter.
 func (l *ledger) addService(kv *mvccpb.KeyValue, seen map[registry.Key]int64) {
 	ref, ok := l.layout.Ref(string(kv.Key))
 	if !ok {
@@ -149,8 +154,12 @@ func (l *ledger) addService(kv *mvccpb.KeyValue, seen map[registry.Key]int64) {
 		return
 	}
 	seen[ref.Key] = kv.ModRevision
-	for _, addr := range object.(*registry.Service).PortalIPs {
+	service := object.(*registry.Service)
+	for _, addr := range service.PortalIPs {
 		l.holders[addr] = ref.Key
+	}
+	for _, port := range nodePorts(service) {
+		l.ports[port] = ref.Key
 	}
 }
 

@@ -21,6 +21,7 @@ type view struct {
 	owned     bool             // svcreg's marker stands
 	apiserver string           // the key of a live apiserver's lease, if any
 	cidrs     []*mvccpb.KeyValue
+	ports     *mvccpb.KeyValue // what is said of node ports; nil for nothing
 }
 
 // read takes a view for writing one object.
@@ -31,6 +32,7 @@ func (w *Writer) read(ctx context.Context, r registry.Ref) (*view, error) {
 		clientv3.OpGet(v.key),
 		clientv3.OpGet(w.ownerKey(), clientv3.WithKeysOnly()),
 		clientv3.OpGet(w.layout.Dir(registry.KindServiceCIDR), clientv3.WithPrefix()),
+		clientv3.OpGet(w.portsKey()),
 		clientv3.OpGet(w.leaseDirs()[0], first...),
 		clientv3.OpGet(w.leaseDirs()[1], first...),
 	).Commit()
@@ -44,7 +46,10 @@ func (w *Writer) read(ctx context.Context, r registry.Ref) (*view, error) {
 	}
 	v.owned = len(answers[1].GetResponseRange().Kvs) > 0
 	v.cidrs = answers[2].GetResponseRange().Kvs
-	for _, answer := range answers[3:] {
+	if kvs := answers[3].GetResponseRange().Kvs; len(kvs) > 0 {
+		v.ports = kvs[0]
+	}
+	for _, answer := range answers[4:] {
 		if kvs := answer.GetResponseRange().Kvs; len(kvs) > 0 {
 			v.apiserver = string(kvs[0].Key)
 		}

@@ -1,5 +1,5 @@
 // Package write changes a registry: it applies and deletes objects, and
-// allocates the portal IPs of services. Each write is one etcd transaction
+// allocates the portal IPs and node ports of services. Each write is one etcd transaction
 // that fails if what it was based on has changed; it is then made anew.
 //
 // # Portal IPs
@@ -12,6 +12,23 @@
 // same address, whatever they knew before. Addresses of services that were
 // written by hand, without an IPAddress, count as held; an IPAddress whose
 // service was deleted by hand doesn't.
+//
+// # Node ports
+//
+// A service of type NodePort gets a node port for each of its ports that names
+// none, and keeps it: 30000 to 32767 as in Kubernetes, or what SetNodePorts
+// wrote to <prefix>/svcreg/nodeports. One of type LoadBalancer gets them only if
+// its spec.allocateLoadBalancerNodePorts is true. Kubernetes takes that as the
+// default, but svcreg's own load balancer needs none, and at a node port
+// loadBalancerSourceRanges keep nobody out. With externalTrafficPolicy Local it
+// gets a healthCheckNodePort either way. Services of v1beta1 and v1beta2 have no
+// node ports, and one of another type loses those that it names: they would lead
+// nowhere.
+//
+// Who holds a port is written down in the services alone. Whoever takes one
+// writes the key of the range anew, under the condition that it is as it was
+// when the services were read; so two writers never take the same, whatever
+// they knew before. Where a service is deleted, by whomever, its ports are free.
 //
 // # Whose registry it is
 //

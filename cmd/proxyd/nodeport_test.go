@@ -1,0 +1,55 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Who creates a service of type NodePort at proxyd's API needs to name no port:
+// it is reached at the one that comes back.
+func TestNodePortsAreGiven(t *testing.T) {
+	f := newFleet(t)
+	f.put("/registry/svcreg/owner", `{"owner": "svcreg"}`)
+	f.start()
+	f.put("/registry/services/endpoints/default/given",
+		`{"kind": "Endpoints", "apiVersion": "v1beta1", "id": "given", "endpoints": ["10.1.1.2:80"]}`)
+	status, body := f.post("127.0.0.1:8080", "/api/v1/namespaces/default/services",
+		`{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "given"}, "spec": {"type": "NodePort", "ports": [{"protocol": "TCP", "port": 80}]}}`)
+	var created struct {
+		Spec struct{ Ports []struct{ NodePort int } }
+	}
+	if err := json.Unmarshal([]byte(body), &created); err != nil || status != http.StatusCreated || len(created.Spec.Ports) != 1 {
+		t.Fatalf("%d: %s: %v", status, body, err)
+	}
+	port := created.Spec.Ports[0].NodePort
+	if port < 30000 || port > 32767 {
+		t.Fatalf("node port %d", port)
+	}
+	f.reaches(f.client, "tcp", fmt.Sprintf("10.1.0.1:%d", port), "one")
+}
+
+// post has an HTTP server on the node make something of JSON.
+func (f *fleet) post(address, path, body string) (status int, answer string) {
+	f.t.Helper()
+	client := http.Client{Timeout: patient, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return f.node.Dial(ctx, network, address)
+		},
+	}}
+	resp, err := client.Post("http://"+address+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	content, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(content)
+}
