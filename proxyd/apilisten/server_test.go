@@ -36,7 +36,7 @@ func TestSlowClients(t *testing.T) {
 		read <- err
 		_, _ = io.WriteString(w, "done")
 	}, func(c *apilisten.Config) {
-		c.HeaderTimeout, c.IdleTimeout, c.StallTimeout = 300*time.Millisecond, time.Second, time.Second
+		c.HeaderTimeout, c.IdleTimeout, c.StallTimeout = time.Second, 2*time.Second, 2*time.Second
 	})
 	t.Run("header", func(t *testing.T) {
 		c := r.dial()
@@ -63,7 +63,7 @@ func TestSlowClients(t *testing.T) {
 		c := r.dial()
 		_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")
 		for _, part := range []string{"a", "b", "c", "d", "e"} {
-			time.Sleep(400 * time.Millisecond) // five of them are longer than it may stall
+			time.Sleep(500 * time.Millisecond) // five of them are longer than it may stall
 			_, _ = io.WriteString(c, part)
 		}
 		if got := closed(t, c, patient/2); !strings.HasSuffix(got, "done") {

@@ -22,7 +22,7 @@ func (p *Proxy) audit(r *http.Request, x *exchange) {
 		defer panic(broken) // http.ErrAbortHandler: net/http ends the connection
 		x.err = cmp.Or(x.err, errBroken)
 	}
-	attrs := []slog.Attr{
+	attrs := append(make([]slog.Attr, 0, 12), // all of them, at most
 		slog.String("client", r.RemoteAddr),
 		slog.String("method", r.Method),
 		slog.String("path", x.raw),
@@ -31,8 +31,7 @@ func (p *Proxy) audit(r *http.Request, x *exchange) {
 		slog.String("name", x.to.Name),
 		slog.Int("status", x.status),
 		slog.Int64("bytes", x.bytes),
-		slog.Duration("took", time.Since(x.start)),
-	}
+		slog.Duration("took", time.Since(x.start)))
 	if x.target.address != "" {
 		attrs = append(attrs, slog.String("endpoint", x.target.address), slog.Int("tries", x.tries))
 	}

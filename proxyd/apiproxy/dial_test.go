@@ -144,7 +144,7 @@ func TestHandshakeTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	h := newProxy(t, serviceOf(l.Addr().String()), func(c *Config) { c.DialTimeout = 20 * time.Millisecond })
+	h := newProxy(t, serviceOf(l.Addr().String()), func(c *Config) { c.DialTimeout = time.Second }) // of which the dial itself takes little
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, h.URL+"/api/v1/namespaces/ns/services/https:web:/proxy/", nil)
 	if res, body := h.do(t, r); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "TLS with "+l.Addr().String()+": context deadline exceeded") {
 		t.Errorf("%s %s", res.Status, body)

@@ -116,7 +116,7 @@ func (h *harness) raw(t *testing.T, request string) (net.Conn, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +126,7 @@ func (h *harness) raw(t *testing.T, request string) (net.Conn, *bufio.Reader) {
 // refused returns an address of loopback where nobody listens.
 func refused(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return registrytest.FreeAddress(t)
 }
 
 // lines collects what is logged.
@@ -149,7 +144,7 @@ func (l *lines) Write(p []byte) (int, error) {
 // await returns the lines once there are n of them.
 func (l *lines) await(t *testing.T, n int) (all []map[string]any) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		l.mu.Lock()
 		text := l.String()
 		l.mu.Unlock()

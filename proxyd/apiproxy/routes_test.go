@@ -104,7 +104,7 @@ func TestRoutesKeepNoSnapshot(t *testing.T) {
 			t.Fatalf("%v, %v", found, err)
 		}
 	}()
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.GC() {
+	for deadline := time.Now().Add(30 * time.Second); ; runtime.GC() {
 		select {
 		case <-freed:
 			return

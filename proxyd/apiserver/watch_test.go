@@ -23,7 +23,7 @@ import (
 func events(t *testing.T, f *fixture, path string) (next func() string) {
 	t.Helper()
 	server := httptest.NewServer(f)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // an event that doesn't come
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // an event that doesn't come
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
