@@ -107,3 +107,43 @@ func TestGarbageWaitsUntilAllStands(t *testing.T) {
 		}
 	})
 }
+
+// The heap of a small registry has room to spare once all rules stand; that of a
+// large one needs none, and there is none where somebody else decides.
+func TestRoomToSpare(t *testing.T) {
+	target := func(int) int { return 100 }
+	inWorld(t, func(w *world) {
+		w.memory.target = target
+		w.memory.begin()
+		if n := len(w.memory.spare); n != 0 {
+			t.Errorf("%d bytes to spare before all rules stand, want none", n)
+		}
+		w.write(service("first", "10.1.0.1", "TCP"))
+		w.pass(time.Second)
+		w.kernel.foreign(true)
+		w.pass(time.Second)
+		if n := len(w.memory.spare); n != spareSize {
+			t.Errorf("%d bytes to spare with one service, want %d", n, spareSize)
+		}
+		w.write(many(largeSync)...)
+		w.kernel.foreign(true)
+		w.pass(time.Second)
+		if n := len(w.memory.spare); n != 0 {
+			t.Errorf("%d bytes to spare with many services, want none", n)
+		}
+	})
+	for _, tc := range []struct {
+		name   string
+		memory *memory
+		rules  int
+	}{
+		{"many services from the start", &memory{target: target}, largeSync},
+		{"somebody else decides", &memory{}, 1},
+	} {
+		tc.memory.begin()
+		tc.memory.tidy(tc.rules)
+		if n := len(tc.memory.spare); n != 0 {
+			t.Errorf("%s: %d bytes to spare, want none", tc.name, n)
+		}
+	}
+}
