@@ -2,6 +2,7 @@ package announce
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -86,12 +87,11 @@ func newAgent(c *Config, open opener, list func([]string) ([]link, error), watch
 
 // run announces until ctx ends. A node takes part once it has a registry.
 func (a *agent) run(ctx context.Context) error {
-	if a.config.Registerer != nil {
-		remove, err := a.metrics.register(a.config.Registerer)
-		if err != nil {
-			return err
+	if r := a.config.Registerer; r != nil {
+		if err := r.Register(a.metrics); err != nil {
+			return fmt.Errorf("announce: %w", err)
 		}
-		defer remove()
+		defer r.Unregister(a.metrics)
 	}
 	select {
 	case <-ctx.Done():

@@ -1,10 +1,15 @@
 package external
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
 
 // metrics are what this package counts. Gauges are zero on nodes that don't
 // lead.
 type metrics struct {
+	prometheus.Collector // of them all
+
 	names, panics                      prometheus.Gauge
 	endpoints                          *prometheus.GaugeVec
 	checks                             *prometheus.CounterVec
@@ -15,42 +20,27 @@ type metrics struct {
 var states = [...]string{"passing", "failing", "refused"}
 
 func newMetrics() *metrics {
+	all := prometheus.NewRegistry()
+	factory := promauto.With(all)
 	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "proxyd", Subsystem: "external", Name: name, Help: help})
+		return factory.NewGauge(prometheus.GaugeOpts{Namespace: "proxyd", Subsystem: "external", Name: name, Help: help})
 	}
 	counter := func(name, help string) prometheus.CounterOpts {
 		return prometheus.CounterOpts{Namespace: "proxyd", Subsystem: "external", Name: name, Help: help}
 	}
 	return &metrics{
-		names:  gauge("names", "DNS names that are kept resolved."),
-		panics: gauge("services_in_panic", "Services of which so many endpoints fail their checks that all stay in."),
-		endpoints: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Collector: all,
+		names:     gauge("names", "DNS names that are kept resolved."),
+		panics:    gauge("services_in_panic", "Services of which so many endpoints fail their checks that all stay in."),
+		endpoints: factory.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "proxyd", Subsystem: "external", Name: "endpoints",
 			Help: "Endpoints that are checked, by whether they pass, and those that are refused.",
 		}, []string{"state"}),
-		checks:     prometheus.NewCounterVec(counter("checks_total", "Health checks, by their result: pass or fail."), []string{"result"}),
-		unresolved: prometheus.NewCounter(counter("resolve_failures_total", "Times that a DNS name could not be resolved.")),
-		writes:     prometheus.NewCounter(counter("writes_total", "Times that a service's endpoints were written.")),
-		failures:   prometheus.NewCounter(counter("write_failures_total", "Times that a service could not be read or written.")),
-		late:       prometheus.NewCounter(counter("checks_late_total", "Checks that had to wait since too many were under way.")),
-	}
-}
-
-func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.names, m.panics, m.endpoints, m.checks, m.unresolved, m.writes, m.failures, m.late}
-}
-
-// Describe describes all metrics.
-func (m *metrics) Describe(descs chan<- *prometheus.Desc) {
-	for _, c := range m.collectors() {
-		c.Describe(descs)
-	}
-}
-
-// Collect collects all metrics.
-func (m *metrics) Collect(values chan<- prometheus.Metric) {
-	for _, c := range m.collectors() {
-		c.Collect(values)
+		checks:     factory.NewCounterVec(counter("checks_total", "Health checks, by their result: pass or fail."), []string{"result"}),
+		unresolved: factory.NewCounter(counter("resolve_failures_total", "Times that a DNS name could not be resolved.")),
+		writes:     factory.NewCounter(counter("writes_total", "Times that a service's endpoints were written.")),
+		failures:   factory.NewCounter(counter("write_failures_total", "Times that a service could not be read or written.")),
+		late:       factory.NewCounter(counter("checks_late_total", "Checks that had to wait since too many were under way.")),
 	}
 }
 

@@ -2,6 +2,7 @@ package loadbalancer
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/svcreg/svcreg/proxyd/loadbalancer/pool"
 )
@@ -9,6 +10,8 @@ import (
 // metrics are what the controller counts. Those of pools and services stand
 // only where this node leads.
 type metrics struct {
+	prometheus.Collector // of them all
+
 	size, used *prometheus.GaugeVec
 	services   *prometheus.GaugeVec
 	changes    *prometheus.CounterVec
@@ -16,37 +19,22 @@ type metrics struct {
 }
 
 func newMetrics() *metrics {
+	all := prometheus.NewRegistry()
+	factory := promauto.With(all)
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "proxyd", Subsystem: "loadbalancer", Name: name, Help: help}, labels)
+		return factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "proxyd", Subsystem: "loadbalancer", Name: name, Help: help}, labels)
 	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "proxyd", Subsystem: "loadbalancer", Name: name, Help: help}, labels)
+		return factory.NewCounterVec(prometheus.CounterOpts{Namespace: "proxyd", Subsystem: "loadbalancer", Name: name, Help: help}, labels)
 	}
 	return &metrics{
-		size:     gauge("pool_addresses", "Addresses of a pool, by family.", "pool", "family"),
-		used:     gauge("pool_addresses_held", "Addresses of a pool that services hold, those kept for deleted ones too.", "pool", "family"),
-		services: gauge("services", "Services that want a load balancer, by whether something is wrong: ok or failing.", "state"),
-		changes:  counter("address_changes_total", "Addresses that services got (assigned) or lost (freed).", "change"),
-		hooks:    counter("hook_calls_total", "Calls of the hook, by what it was told and whether that succeeded.", "action", "result"),
+		Collector: all,
+		size:      gauge("pool_addresses", "Addresses of a pool, by family.", "pool", "family"),
+		used:      gauge("pool_addresses_held", "Addresses of a pool that services hold, those kept for deleted ones too.", "pool", "family"),
+		services:  gauge("services", "Services that want a load balancer, by whether something is wrong: ok or failing.", "state"),
+		changes:   counter("address_changes_total", "Addresses that services got (assigned) or lost (freed).", "change"),
+		hooks:     counter("hook_calls_total", "Calls of the hook, by what it was told and whether that succeeded.", "action", "result"),
 	}
-}
-
-// Describe tells of all metrics.
-func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, c := range m.all() {
-		c.Describe(to)
-	}
-}
-
-// Collect returns all metrics.
-func (m *metrics) Collect(to chan<- prometheus.Metric) {
-	for _, c := range m.all() {
-		c.Collect(to)
-	}
-}
-
-func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.size, m.used, m.services, m.changes, m.hooks}
 }
 
 // reset forgets what only a leader knows.
