@@ -24,7 +24,7 @@ func (a *API) settings() []Setting {
 		{Name: "api-backend-insecure", Usage: "trust any certificate of an https endpoint", Value: (*toggle)(&a.BackendInsecure)},
 		{Name: "api-pass-authorization", Usage: "pass a client's Authorization on to endpoints, if it is not a token of --api-token-file", Value: (*toggle)(&a.PassAuthorization)},
 		{Name: "api-keep-links", Usage: "leave the links in HTML pages of endpoints as they are", Value: (*toggle)(&a.KeepLinks)},
-		{Name: "api-audit", Usage: "log each proxied request, and each change of the registry", Value: (*toggle)(&a.Audit)},
+		{Name: "api-audit", Usage: "log each proxied request, and each change of the registry. Lines that come at a stretch are written ten times a second: a proxyd that is killed takes the last ones along", Value: (*toggle)(&a.Audit)},
 		{Name: "api-dial-timeout", Usage: "how long to try to connect to an endpoint before the next is tried", Value: (*period)(&a.DialTimeout)},
 		{Name: "api-response-timeout", Usage: "how long an endpoint may take to begin its answer; 0s for any time", Value: (*period)(&a.ResponseTimeout)},
 		{Name: "api-header-timeout", Usage: "how long a client may take for a request's header", Value: (*period)(&a.HeaderTimeout)},
