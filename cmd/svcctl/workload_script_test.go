@@ -114,7 +114,7 @@ func statusCommand(ts *testscript.TestScript, neg bool, args []string) {
 // others: endpoints [ADDRESS:PORT...].
 func endpointsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	var got []string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if got = readyEndpoints(ts); slices.Equal(got, args) != neg {
 			return
 		}
@@ -174,7 +174,7 @@ func awaitCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await KEY")
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		response, err := etcdOf(ts).Get(context.Background(), args[0])
 		ts.Check(err)
 		if len(response.Kvs) > 0 {
