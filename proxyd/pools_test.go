@@ -113,6 +113,9 @@ func TestPoolsComeFirst(t *testing.T) {
 		w.pass(time.Second)
 		w.has("in a pool", frontend("203.0.113.1:80"), true)
 		w.logged("address refused", 0)
+		w.write(balanced("late", "10.0.0.2", "203.0.113.2"))
+		w.pass(time.Second)
+		w.has("once they are known", frontend("203.0.113.2:80"), true)
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)

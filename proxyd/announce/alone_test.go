@@ -15,6 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/codec"
 	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
@@ -394,4 +395,40 @@ func TestViewReplaces(t *testing.T) {
 			t.Errorf("left, after 11 seconds: %v", s.left)
 		}
 	})
+}
+
+// A setting that is wrong is named.
+func TestValidate(t *testing.T) {
+	layout, err := codec.NewLayout("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name  string
+		spoil func(*Config)
+		want  string
+	}{
+		{"fine", func(*Config) {}, ""},
+		{"no client", func(c *Config) { c.Client = nil }, "announce: Client is missing"},
+		{"no layout", func(c *Config) { c.Layout = codec.Layout{} }, "announce: Layout is missing"},
+		{"no node", func(c *Config) { c.Node = "" }, "announce: Node is missing"},
+		{"no feed", func(c *Config) { c.Feed = nil }, "announce: Feed is missing"},
+		{"a TTL that etcd doesn't grant", func(c *Config) { c.TTL = time.Second }, "announce-ttl: 1s: want whole seconds, at least 2s"},
+		{"half a second", func(c *Config) { c.TTL = 2500 * time.Millisecond }, "announce-ttl: 2.5s: want whole seconds, at least 2s"},
+		{"settled before it came", func(c *Config) { c.Settle = -1 }, "announce-settle: -1ns: want no less than nothing"},
+		{"no name", func(c *Config) { c.Interfaces = []string{"eth*", ""} }, `announce-interfaces: "": want the name of an interface, or a pattern such as "eth*"`},
+		{"no pattern", func(c *Config) { c.Interfaces = []string{"eth["} }, `announce-interfaces: "eth[": want the name of an interface, or a pattern such as "eth*"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := Config{Client: &clientv3.Client{}, Layout: layout, Node: "node1", Feed: &Feed{}, TTL: 3 * time.Second, Interfaces: []string{"eth*"}}
+			test.spoil(&c)
+			got := ""
+			if err := c.Validate(); err != nil {
+				got = err.Error()
+			}
+			if got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
 }

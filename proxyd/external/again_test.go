@@ -2,8 +2,10 @@ package external
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,6 +128,23 @@ func TestChecksDrift(t *testing.T) {
 	}
 	if len(gaps) < 50 {
 		t.Errorf("%d different times between %d checks", len(gaps), len(at))
+	}
+}
+
+// What becomes of many endpoints of a service at nearly the same time is written
+// together.
+func TestWritesAreCollected(t *testing.T) {
+	writes := 0
+	start := sync.OnceValue(time.Now)
+	simulate(t, map[string]string{CheckAnnotation: "tcp", IntervalAnnotation: "10s", FallAnnotation: "1"}, 1000, 0, 2*time.Minute,
+		func(_ context.Context, _ *check, at target) error {
+			if time.Since(start()) > time.Minute && at.addr.Addr().As4()[3]%2 == 0 {
+				return errors.New("down")
+			}
+			return nil
+		}, func(map[netip.Addr]bool) { writes++ })
+	if writes < 2 || writes > 100 {
+		t.Errorf("%d writes of what became of 500 endpoints within ten seconds", writes)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -229,9 +230,14 @@ func (*memoryStore) networks(context.Context) ([]netip.Prefix, error) { return n
 func (m *memoryStore) lift(context.Context, registry.Key) error { return nil }
 
 func (m *memoryStore) write(_ context.Context, c *change) error {
-	m.own = map[string]*registry.Endpoints{}
+	own := map[string]*registry.Endpoints{}
+	maps.Copy(own, m.own)
+	for _, ref := range c.deletes {
+		delete(own, ref.Name)
+	}
+	m.own = own
 	for _, slice := range c.puts {
-		m.own[slice.Name] = slice
+		own[slice.Name] = slice
 		for _, subset := range slice.Subsets {
 			for _, e := range subset.Endpoints {
 				m.readyAt[e.Addr] = e.Ready

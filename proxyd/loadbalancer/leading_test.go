@@ -68,6 +68,12 @@ func TestLackEnds(t *testing.T) {
 	s.quiet()
 	s.v1("web", "")
 	s.says("web", "pool public is full: all its 1 IPv4 addresses are held")
+	said := strings.Count(s.log.String(), "service=shop/web problem=")
+	s.v1("web", `, "sessionAffinity": "ClientIP"`) // has it looked at
+	s.quiet()
+	if n := strings.Count(s.log.String(), "service=shop/web problem="); n != said {
+		t.Errorf("what is wrong was said %d times more", n-said)
+	}
 	s.put(specKey("plain"), fmt.Sprintf(plain, ""))
 	s.has("web", "203.0.113.1")
 }

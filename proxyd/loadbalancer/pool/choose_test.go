@@ -141,6 +141,7 @@ func TestChoose(t *testing.T) {
 
 		{name: "shared", pools: public, holder: "ns/web/key:443", claims: []string{"203.0.113.2: ns/a/key:80"}, want: "203.0.113.2"},
 		{name: "shared by more than two", pools: public, holder: "ns/web/key:443", claims: []string{"203.0.113.2: ns/a/key:80 ns/b/key:81"}, want: "203.0.113.2"},
+		{name: "not unasked of a manual pool", pools: []string{"m: 203.0.113.2 manual", "more: 198.51.100.1"}, holder: "ns/web/key:443", claims: []string{"203.0.113.2: ns/a/key:80"}, want: "198.51.100.1"},
 		{name: "not with another key", pools: public, holder: "ns/web/key:443", claims: []string{"203.0.113.2: ns/a/other:80"}, want: "203.0.113.1"},
 		{name: "not on the same port", pools: public, holder: "ns/web/key:80", claims: []string{"203.0.113.2: ns/a/key:80"}, want: "203.0.113.1"},
 		{name: "not on the same port as the last of several", pools: public, holder: "ns/web/key:81", claims: []string{"203.0.113.2: ns/a/key:80 ns/b/key:81"}, want: "203.0.113.1"},
