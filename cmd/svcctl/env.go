@@ -126,22 +126,9 @@ func (e *environment) missing(s *registry.Snapshot) []string {
 // visible reads the services that a namespace can see. Those that can't be
 // read are reported.
 func (a *app) visible(ctx context.Context, r *registryClient, namespace string) (*registry.Snapshot, error) {
-	var objects []registry.Object
-	var revision int64
+	var dirs []string
 	for _, ns := range slices.Compact([]string{envvars.MasterNamespace, namespace}) {
-		found, err := r.list(ctx, place(r.layout, registry.KindService, ns))
-		if err != nil {
-			return nil, err
-		}
-		for _, it := range found.items {
-			objects = append(objects, it.Object)
-		}
-		for _, failure := range found.failures {
-			a.report(failure)
-		}
-		if revision == 0 {
-			revision = found.revision
-		}
+		dirs = append(dirs, place(r.layout, registry.KindService, ns))
 	}
-	return registry.Build(revision, objects...), nil
+	return a.snapshot(ctx, r, dirs)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -55,6 +56,27 @@ func (r *registryClient) list(ctx context.Context, dir string) (*listing, error)
 		}
 		from = string(response.Kvs[len(response.Kvs)-1].Key) + "\x00"
 	}
+}
+
+// snapshot reads all objects whose keys begin with one of some dirs, as of the
+// revision at which the first was read, or later. What can't be read is reported.
+func (a *app) snapshot(ctx context.Context, r *registryClient, dirs []string) (*registry.Snapshot, error) {
+	var objects []registry.Object
+	var revision int64
+	for _, dir := range dirs {
+		found, err := r.list(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range found.items {
+			objects = append(objects, it.Object)
+		}
+		for _, failure := range found.failures {
+			a.report(failure)
+		}
+		revision = cmp.Or(revision, found.revision)
+	}
+	return registry.Build(revision, objects...), nil
 }
 
 func (r *registryClient) page(ctx context.Context, from, end string, revision int64) (*clientv3.GetResponse, error) {

@@ -119,23 +119,12 @@ func (a *app) trace(ctx context.Context, q *traceQuery) error {
 // everything reads what rules are made of, and more kinds. What can't be read is
 // reported.
 func (a *app) everything(ctx context.Context, r *registryClient, more ...registry.Kind) (*registry.Snapshot, error) {
-	var objects []registry.Object
-	var revision int64
 	kinds := []registry.Kind{registry.KindService, registry.KindEndpoints, registry.KindEndpointSlice, registry.KindNode, registry.KindServiceCIDR}
+	var dirs []string
 	for _, kind := range append(kinds, more...) {
-		found, err := r.list(ctx, r.layout.Dir(kind))
-		if err != nil {
-			return nil, err
-		}
-		for _, it := range found.items {
-			objects = append(objects, it.Object)
-		}
-		for _, failure := range found.failures {
-			a.report(failure)
-		}
-		revision = found.revision
+		dirs = append(dirs, r.layout.Dir(kind))
 	}
-	return registry.Build(revision, objects...), nil
+	return a.snapshot(ctx, r, dirs)
 }
 
 // meet fills in the node that the packet meets: the one that was named, or the
