@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // fleet is a registry in a real etcd, and controllers on some nodes.
 type fleet struct {

@@ -93,7 +93,7 @@ func (w *world) start() *Recorder {
 // eventually waits for some events.
 func (w *world) eventually(namespace string, good func([]corev1.Event) bool) []corev1.Event {
 	w.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		events, _, err := w.reader.List(w.Context(), namespace, "")
 		if err == nil && good(events) {
 			return events
@@ -208,7 +208,7 @@ func TestForeignInEtcd(t *testing.T) {
 	w.eventually("", func(e []corev1.Event) bool { return len(e) == 1 })
 	w.put("/registry/masterleases/192.0.2.1", "x")
 	r.Source("external").Normal(web, "Healthy", "again")
-	for deadline := time.Now().Add(20 * time.Second); counted(t, r, foreign) == 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); counted(t, r, foreign) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("not dropped")
 		}

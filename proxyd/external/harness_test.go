@@ -25,7 +25,7 @@ import (
 	"github.com/svcreg/svcreg/registry/write"
 )
 
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // quiet is a log that nobody reads.
 var quiet = slog.New(slog.DiscardHandler)

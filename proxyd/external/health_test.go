@@ -21,7 +21,7 @@ import (
 )
 
 // fast are annotations for tests that don't want to wait.
-var fast = []string{IntervalAnnotation, "400ms", TimeoutAnnotation, "200ms", RiseAnnotation, "2", FallAnnotation, "2"}
+var fast = []string{IntervalAnnotation, "1s", TimeoutAnnotation, "500ms", RiseAnnotation, "2", FallAnnotation, "2"}
 
 // listen accepts connections at an address outside, as tests have it, and
 // closes them.
