@@ -4,9 +4,9 @@
 //
 // Run is made of a few tasks: the watcher turns etcd into snapshots, the inbox
 // collects what they change, the sync loop takes it out, compiles it (package
-// rules) and carries it out (package iptables). Health, metrics and systemd
-// are told how that goes. Beside that stand the API (packages apilisten, apiproxy,
-// apiserver and apiview) and the controllers.
+// rules) and carries it out (package iptables or nftables). Health, metrics and
+// systemd are told how that goes. Beside that stand the API (packages apilisten,
+// apiproxy, apiserver and apiview) and the controllers.
 package proxyd
 
 import (

@@ -1,6 +1,6 @@
-// Package node knows the machine that proxyd runs on: its addresses, the
-// ports that its processes listen on, and whether it forwards packets. It
-// only looks; it changes nothing.
+// Package node knows the machine that proxyd runs on: its addresses, the ports
+// that its processes listen on, whether it forwards packets, and whether anybody
+// has changed its packet filter. It only looks; it changes nothing.
 package node
 
 import (

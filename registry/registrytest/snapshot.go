@@ -1,5 +1,6 @@
 // Package registrytest helps tests of everything that reads or writes a
-// registry: an etcd in the process, and snapshots written as manifests.
+// registry: an etcd in the process, clusters of etcds that can be killed and
+// restored, and snapshots written as manifests.
 package registrytest
 
 import (
