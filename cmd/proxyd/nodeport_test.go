@@ -19,6 +19,7 @@ func TestNodePortsAreGiven(t *testing.T) {
 	f := newFleet(t)
 	f.put("/registry/svcreg/owner", `{"owner": "svcreg"}`)
 	f.start()
+	f.ready() // the API listens a little later than what start waits for
 	f.put("/registry/services/endpoints/default/given",
 		`{"kind": "Endpoints", "apiVersion": "v1beta1", "id": "given", "endpoints": ["10.1.1.2:80"]}`)
 	status, body := f.post("127.0.0.1:8080", "/api/v1/namespaces/default/services",
