@@ -21,7 +21,12 @@ func (s *site) hook(then string) (path string, calls func() string) {
 	dir := s.TempDir()
 	path, file := filepath.Join(dir, "hook"), filepath.Join(dir, "calls")
 	script := "#!/bin/sh\nread -r text\necho \"$1 $SVCREG_NAMESPACE/$SVCREG_NAME $text\" >>" + file + "\n" + then + "\n"
-	s.must(os.WriteFile(path, []byte(script), 0o700))
+	// Nobody forks meanwhile: the child would have the file open, too, which
+	// makes it busy for whoever calls it.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path, []byte(script), 0o700)
+	syscall.ForkLock.RUnlock()
+	s.must(err)
 	return path, func() string {
 		text, _ := os.ReadFile(file)
 		return string(text)
