@@ -57,6 +57,18 @@ func outsiders(t *testing.T, n int) (listeners []net.Listener, addresses []strin
 	return listeners, addresses
 }
 
+// passed waits until so many checks were passed: the first of an endpoint
+// decides alone, and may meet one that is just going.
+func (f *fleet) passed(n float64) {
+	f.t.Helper()
+	f.await(func() string {
+		if got := gaugeOf(f.t, f.metrics.checks.WithLabelValues("pass")); got < n {
+			return fmt.Sprintf("%v checks were passed, want %v", got, n)
+		}
+		return ""
+	})
+}
+
 // Who fails goes out and says why, who passes comes back, and when all fail all
 // stay in; the next leader goes on from there.
 func TestTCPChecks(t *testing.T) {
@@ -66,6 +78,7 @@ func TestTCPChecks(t *testing.T) {
 	f.put(svc("web", "10.96.0.1", append(fast, CheckAnnotation, "tcp")...), eps("web", at...))
 	f.start()
 	f.want("web", at...)
+	f.passed(3)
 	l[1].Close()
 	failing := "failing: " + at[1] + ": connection refused"
 	f.want("web", "!"+at[1], at[0], at[2], failing)
@@ -98,6 +111,7 @@ func TestPanicShare(t *testing.T) {
 	f.put(svc("web", "10.96.0.1", append(fast, CheckAnnotation, "tcp")...), eps("web", at...))
 	f.start()
 	f.want("web", at...)
+	f.passed(3)
 	l[0].Close()
 	f.want("web", "!"+at[0], at[1], at[2], "failing: "+at[0]+": connection refused")
 	l[1].Close()
