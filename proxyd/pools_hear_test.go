@@ -67,8 +67,7 @@ func TestHearAnew(t *testing.T) {
 }
 
 // What is heard is saved soon, however much more comes; patience that ends
-// changes nothing where something is known; and a file that can't be written
-// stays what it was.
+// changes nothing where something is known; and what can't be saved is said.
 func TestSaving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "snapshot.pools")
@@ -88,17 +87,17 @@ func TestSaving(t *testing.T) {
 		if n := w.inbox.take(); len(n.pools.Ranges) != 1 || n.pools.Holders.Len() != 1 {
 			t.Errorf("a minute later the pools are %+v", n.pools)
 		}
-		before, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+		err = os.Remove(file)
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(file, "in the way"), 0o700)
 		}
-		if err := os.Mkdir(file+".new", 0o700); err != nil { // what is written to first
+		if err != nil {
 			t.Fatal(err)
 		}
 		updates <- heldBy(t, nil)
 		time.Sleep(time.Minute)
-		if after, err := os.ReadFile(file); err != nil || string(after) != string(before) || !log.Has("can't be saved") {
-			t.Errorf("it became %s, %v; said %s", after, err, log)
+		if !log.Has("can't be saved") {
+			t.Errorf("said %s", log)
 		}
 	})
 }

@@ -120,7 +120,7 @@ func TestJudge(t *testing.T) {
 				if (len(times) == 1) != test.constant {
 					t.Errorf("left alone for %d different times", len(times))
 				}
-				if l.asking[vip4] || (l.cleared[vip4] == time.Now()) != test.verdict.free {
+				if l.asking[vip4] || l.cleared[vip4].Equal(time.Now()) != test.verdict.free {
 					t.Errorf("asking %v, cleared %v", l.asking, l.cleared)
 				}
 				if n := valueOf(t, l.metrics.conflicts); n != 50*test.conflicts {

@@ -204,12 +204,14 @@ func TestLeaseCountsFromSending(t *testing.T) {
 				_ = l.run(ctx)
 			}()
 			time.Sleep(test.lasts + test.delay)
+			synctest.Wait()
 			if now := l.current(); now == nil {
 				t.Error("there is no lease")
 			} else if ends := time.Now().Add(now.open()); ends.Sub(leases.renewed) != 14*time.Second {
 				t.Errorf("delay %v: sure of a lease of 16s for %v after it was renewed", test.delay, ends.Sub(leases.renewed))
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if took := lost.Sub(leases.renewed); took < 14*time.Second || took > 21*time.Second {
 				t.Errorf("delay %v: found out %v after the lease was renewed that it isn't sure any more", test.delay, took)
 			}
