@@ -101,8 +101,8 @@ func (w *Writer) claimPorts(ctx context.Context, v *view, c *change, now, was *r
 	if err := claims.claim(ctx, now, places); err != nil || len(claims.taken) == 0 {
 		return err
 	}
-	c.ports = claims.taken
-	return w.putPorts(v, c, offer)
+	w.takePorts(v, c, claims.taken)
+	return nil
 }
 
 // keepNodePorts gives a service the node ports that it had and doesn't name,

@@ -13,7 +13,7 @@ import (
 // range, all at the same moment.
 func TestConcurrentWritersNeverShareANodePort(t *testing.T) {
 	s := newStore(t, "10.0.0.0/24")
-	const writers = 40
+	const writers = 100
 	s.must(s.SetNodePorts(t.Context(), write.PortRange{First: 1000, Last: 1000 + writers - 1}))
 	var group errgroup.Group
 	start := make(chan struct{})

@@ -47,8 +47,8 @@ type portsRecord struct {
 	Range string `json:"range"`
 }
 
-// portsKey is where a registry has its range of node ports. Whoever takes one
-// writes it anew, so the revision of the key is that of the last to be taken.
+// portsKey is where a registry has its range of node ports. Below it are the
+// keys that are written by those who take one; see takePorts.
 func (w *Writer) portsKey() string { return w.layout.Prefix() + "/svcreg/nodeports" }
 
 // portRange returns the range that stands in the registry.
@@ -68,20 +68,36 @@ func portRange(kv *mvccpb.KeyValue) (PortRange, error) {
 	return r, nil
 }
 
-// putPorts adds to a change that a range stands in the registry, and that
-// nobody has taken a node port since the view.
-func (w *Writer) putPorts(v *view, c *change, r PortRange) error {
-	value, err := json.Marshal(portsRecord{r.String()})
-	if err != nil {
-		return err
-	}
+// sameRange is the condition that the range is the one of a view.
+func (w *Writer) sameRange(v *view) clientv3.Cmp {
 	var seen int64
 	if v.ports != nil {
 		seen = v.ports.ModRevision
 	}
-	c.conditions = append(c.conditions, clientv3.Compare(clientv3.ModRevision(w.portsKey()), "=", seen))
-	c.puts = append(c.puts, clientv3.OpPut(w.portsKey(), string(value)))
-	return nil
+	return clientv3.Compare(clientv3.ModRevision(w.portsKey()), "=", seen)
+}
+
+// portLocks is how many keys are written by those who take node ports, each for
+// its part of the ports: so that many writers at once seldom meet, and a
+// transaction stays small.
+const portLocks = 32
+
+// takePorts adds to a change that it takes some node ports, and that nobody has
+// taken one of them since the view.
+func (w *Writer) takePorts(v *view, c *change, ports []uint16) {
+	c.ports = ports
+	c.conditions = append(c.conditions, w.sameRange(v))
+	locks := map[uint16]bool{}
+	for _, port := range ports {
+		lock := port % portLocks
+		if locks[lock] {
+			continue
+		}
+		locks[lock] = true
+		key := fmt.Sprintf("%s/%02d", w.portsKey(), lock)
+		c.conditions = append(c.conditions, clientv3.Compare(clientv3.ModRevision(key), "<", v.revision+1))
+		c.puts = append(c.puts, clientv3.OpPut(key, "{}"))
+	}
 }
 
 // SetNodePorts says from which range a registry that Init prepared takes node
@@ -113,8 +129,11 @@ func (w *Writer) trySetNodePorts(ctx context.Context, r PortRange) (done bool, e
 		return true, nil
 	}
 	c := newChange(registry.Key{}, nil)
-	if err := w.putPorts(v, c, r); err != nil {
+	value, err := json.Marshal(portsRecord{r.String()})
+	if err != nil {
 		return false, err
 	}
+	c.conditions = append(c.conditions, w.sameRange(v))
+	c.puts = append(c.puts, clientv3.OpPut(w.portsKey(), string(value)))
 	return w.commit(ctx, v, c)
 }

@@ -25,10 +25,10 @@
 // node ports, and one of another type loses those that it names: they would lead
 // nowhere.
 //
-// Who holds a port is written down in the services alone. Whoever takes one
-// writes the key of the range anew, under the condition that it is as it was
-// when the services were read; so two writers never take the same, whatever
-// they knew before. Where a service is deleted, by whomever, its ports are free.
+// Who holds a port is written down in the services alone. Whoever takes one also
+// writes one of a few keys below that of the range, the same one for the same
+// port, under the condition that nobody did since the services were read; so two
+// writers never take the same, whatever they knew before. Where a service is deleted, by whomever, its ports are free.
 //
 // # Whose registry it is
 //
