@@ -19,10 +19,10 @@ import (
 // A service that neither is headless nor stands for an outside name gets a
 // portal IP, or keeps its own; one that it names it gets if it is free. One that
 // stands for an outside name keeps what it has as long as it has ports; see
-// Lift. Node ports are given and kept likewise. What a service had and has no more is free again. What is new gets a
-// UID and the time of its creation, and keeps both. The errors are ForeignError,
-// FullError, TakenError, OutsideError, NodePortError, ErrNotInitialised,
-// ErrConflict, those of codec, and etcd's.
+// Lift. Node ports are given and kept likewise. What a service had and has no
+// more is free again. What is new gets a UID and the time of its creation, and
+// keeps both. The errors are ForeignError, FullError, TakenError, OutsideError,
+// NodePortError, ErrNotInitialised, ErrConflict, those of codec, and etcd's.
 func (w *Writer) Apply(ctx context.Context, d *codec.Document) (Outcome, error) {
 	return w.ApplyIf(ctx, d, Condition{})
 }

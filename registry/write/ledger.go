@@ -14,10 +14,10 @@ import (
 	"github.com/svcreg/svcreg/registry/codec"
 )
 
-// ledger remembers who holds which portal IP and which node port. It is read from etcd in full
-// once, and then brought up to date with what changed since: that shows what
-// was taken but not what was set free. So what it calls free is free, and
-// what it calls held may be free by now; whoever minds starts anew with forget.
+// ledger remembers who holds which portal IP and which node port. It is read from
+// etcd in full once, and then brought up to date with what changed since: that
+// shows what was taken but not what was set free. So what it calls free is free,
+// and what it calls held may be free by now; whoever minds starts anew with forget.
 type ledger struct {
 	client *clientv3.Client
 	layout codec.Layout

@@ -1,6 +1,7 @@
 // Package write changes a registry: it applies and deletes objects, and
-// allocates the portal IPs and node ports of services. Each write is one etcd transaction
-// that fails if what it was based on has changed; it is then made anew.
+// allocates the portal IPs and node ports of services. Each write is one etcd
+// transaction that fails if what it was based on has changed; it is then made
+// anew.
 //
 // # Portal IPs
 //
@@ -28,7 +29,8 @@
 // Who holds a port is written down in the services alone. Whoever takes one also
 // writes one of a few keys below that of the range, the same one for the same
 // port, under the condition that nobody did since the services were read; so two
-// writers never take the same, whatever they knew before. Where a service is deleted, by whomever, its ports are free.
+// writers never take the same, whatever they knew before. Where a service is
+// deleted, by whomever, its ports are free.
 //
 // # Whose registry it is
 //
