@@ -15,12 +15,6 @@ const largeSync = 2000
 // (make bench-dataplane, -only daemon). What that takes is given back at once.
 const startGC = 300
 
-// spareSize is by how many bytes the heap of a small registry is taken to be
-// larger than it is. The proxy path makes some 10 kB of garbage for a request: a
-// heap of 3 MB would be collected every 400 requests, which takes a twentieth of
-// the processor time of all; with this it takes a third of that.
-const spareSize = 8 << 20
-
 // memory decides what memory is for: for speed until all rules stand, and to be
 // given back to the operating system after that, and after each large sync.
 type memory struct {
@@ -29,11 +23,8 @@ type memory struct {
 	// that is to stay.
 	target func(percent int) int
 	usual  int // what it was
-	// spare counts as memory that is in use, and takes none: nobody touches it.
-	// There is none where the registry is large: its heap is large enough.
-	spare []byte
-	busy  atomic.Bool
-	tasks sync.WaitGroup
+	busy   atomic.Bool
+	tasks  sync.WaitGroup
 }
 
 // begin is to be called before anything is read.
@@ -47,14 +38,10 @@ func (m *memory) begin() {
 // rules. It returns at once, so that no change waits; where that still goes on it
 // does nothing.
 func (m *memory) tidy(rules int) {
-	large := rules >= largeSync
-	worth := large
+	worth := rules >= largeSync
 	if m.target != nil {
 		m.target(m.usual)
-		m.target, m.spare, worth = nil, make([]byte, spareSize), true
-	}
-	if large {
-		m.spare = nil
+		m.target, worth = nil, true
 	}
 	if m.free == nil || !worth || !m.busy.CompareAndSwap(false, true) {
 		return
