@@ -13,9 +13,10 @@ import (
 // Merge carries over what the stored document of the same object has and this
 // one doesn't say: fields that svcreg doesn't know (at the top level, in
 // metadata and in spec), uid, creationTimestamp, status, and the portal IP
-// that was allocated. A Service's conditions are never a document's own. A field that svcreg knows and this document leaves out
-// is gone, as users of kubectl replace expect. Where the two are of different
-// versions each field goes to the place it has in this one's.
+// that was allocated. A Service's conditions are never a document's own. A field
+// that svcreg knows and this document leaves out is gone, as users of kubectl
+// replace expect. Where the two are of different versions each field goes to the
+// place it has in this one's.
 //
 // The error is a *LossError where a protobuf value has fields that this build
 // can't write back; the document is unchanged then.
