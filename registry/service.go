@@ -80,6 +80,10 @@ type Service struct {
 	Conditions []Condition
 }
 
+// HasNodePorts reports whether the node ports that a service names lead
+// anywhere.
+func (s *Service) HasNodePorts() bool { return s.Type == NodePort || s.Type == LoadBalancer }
+
 // IsAlias reports whether a service is nothing but another name for something
 // outside: DNS has a CNAME record for it, and no packet is led there. One of
 // type ExternalName that has ports and a portal IP is more: a service like the

@@ -3,13 +3,9 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strings"
 	"testing"
 )
 
@@ -35,22 +31,4 @@ func TestNodePortsAreGiven(t *testing.T) {
 		t.Fatalf("node port %d", port)
 	}
 	f.reaches(f.client, "tcp", fmt.Sprintf("10.1.0.1:%d", port), "one")
-}
-
-// post has an HTTP server on the node make something of JSON.
-func (f *fleet) post(address, path, body string) (status int, answer string) {
-	f.t.Helper()
-	client := http.Client{Timeout: patient, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return f.node.Dial(ctx, network, address)
-		},
-	}}
-	resp, err := client.Post("http://"+address+path, "application/json", strings.NewReader(body))
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer resp.Body.Close()
-	content, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(content)
 }

@@ -74,13 +74,28 @@ func (f *fleet) metric(name string) float64 {
 // get asks an HTTP server on the node.
 func (f *fleet) get(address, path string) (status int, body string) {
 	f.t.Helper()
+	return f.request(address, func(c *http.Client, at string) (*http.Response, error) { return c.Get(at + path) })
+}
+
+// post has an HTTP server on the node make something of JSON.
+func (f *fleet) post(address, path, json string) (status int, body string) {
+	f.t.Helper()
+	return f.request(address, func(c *http.Client, at string) (*http.Response, error) {
+		return c.Post(at+path, "application/json", strings.NewReader(json))
+	})
+}
+
+// request has a client on the node send a request to an HTTP server there, whose URL
+// it is given, and returns the answer; status 0 and the error if there is none.
+func (f *fleet) request(address string, send func(c *http.Client, at string) (*http.Response, error)) (status int, body string) {
+	f.t.Helper()
 	client := http.Client{Timeout: patient, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return f.node.Dial(ctx, network, address)
 		},
 	}}
-	resp, err := client.Get("http://" + address + path)
+	resp, err := send(&client, "http://"+address)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -49,16 +49,19 @@ func verdict(refused []string) registry.Condition {
 // nothing.
 func (s *service) condition() *registry.Condition {
 	src := s.source
-	if !src.sayable || src.stands == nil && len(s.refused) == 0 || src.said(s.refused) {
+	if !src.sayable || src.stands == nil && len(s.refused) == 0 {
 		return nil
 	}
 	c := verdict(s.refused)
+	if src.says(c) {
+		return nil
+	}
 	return &c
 }
 
-// said reports whether the condition says already what is refused.
-func (src *source) said(refused []string) bool {
-	return src.stands != nil && src.stands.HasCondition(verdict(refused))
+// says reports whether the service's status says a condition already.
+func (src *source) says(c registry.Condition) bool {
+	return src.stands != nil && src.stands.HasCondition(c)
 }
 
 // ours returns our condition, without what it says; nil if there is none.

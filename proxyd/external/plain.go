@@ -41,7 +41,7 @@ func (c *controller) plain(s *service) {
 		}
 		remarks = c.refusals(addrs)
 	}
-	if c.Events != nil && !s.source.said(remarks) {
+	if c.Events != nil && !s.source.says(verdict(remarks)) {
 		for _, e := range happened(s.refused, shorten(remarks, mostRemarks), nil, nil) {
 			c.Events.Warning(s.key, e.reason, e.message)
 		}

@@ -62,7 +62,7 @@ func (p *Policy) OwnFrontends(s *registry.Service) []Frontend {
 // nodePorts returns the node ports of a service's port: one for each family
 // that its portal IPs have, and for both if it has none.
 func (p *Policy) nodePorts(s *registry.Service, port registry.Port) []Frontend {
-	if !p.NodePorts || port.NodePort == 0 || s.Type != registry.NodePort && s.Type != registry.LoadBalancer {
+	if !p.NodePorts || port.NodePort == 0 || !s.HasNodePorts() {
 		return nil
 	}
 	var frontends []Frontend

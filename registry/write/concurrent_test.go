@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -20,19 +21,47 @@ import (
 func TestConcurrentWritersNeverShareAnAddress(t *testing.T) {
 	s := newStore(t, "10.0.0.0/24")
 	const writers = 200
-	var group errgroup.Group
+	for _, err := range s.atOnce(writers, func(name string) string { return v1beta1(name, "") }) {
+		s.must(err)
+	}
+	s.consistent(writers)
+}
+
+// atOnce has so many writers of their own, all at the same moment, apply the
+// manifests of services named web-0, web-1 and so on, and returns what came of
+// each.
+func (s *store) atOnce(writers int, manifest func(name string) string) []error {
+	s.t.Helper()
+	errs := make([]error, writers)
+	var tasks sync.WaitGroup
 	start := make(chan struct{})
 	for i := range writers {
 		w := s.another(write.Options{})
-		group.Go(func() error {
+		tasks.Go(func() {
 			<-start
-			_, err := applyTo(t.Context(), w, v1beta1(fmt.Sprintf("web-%d", i), ""))
-			return err
+			_, errs[i] = applyTo(s.t.Context(), w, manifest(fmt.Sprintf("web-%d", i)))
 		})
 	}
 	close(start)
-	s.must(group.Wait())
-	s.consistent(writers)
+	tasks.Wait()
+	return errs
+}
+
+// oneWins checks that one of some writers succeeded, and how the others failed.
+func (s *store) oneWins(errs []error, lost func(error)) {
+	s.t.Helper()
+	winners := 0
+	for _, err := range errs {
+		if err == nil {
+			winners++
+		} else {
+			lost(err)
+		}
+	}
+	if winners != 1 {
+		s.t.Errorf("%d writers got what they all named, want one", winners)
+	}
+	s.consistent(1)
 }
 
 // TestConcurrentWritersFillANetwork lets one Writer's goroutines take the last
@@ -96,31 +125,11 @@ func (s *store) consistent(services int) {
 // TestConcurrentWritersOfOneAddress all name the same address.
 func TestConcurrentWritersOfOneAddress(t *testing.T) {
 	s := newStore(t, "10.0.0.0/24")
-	const writers = 30
-	won := make(chan bool, writers)
-	var group errgroup.Group
-	for i := range writers {
-		w := s.another(write.Options{})
-		group.Go(func() error {
-			_, err := applyTo(t.Context(), w, v1beta1(fmt.Sprintf("web-%d", i), `, "portalIP": "10.0.0.11"`))
-			won <- err == nil
-			if write.IsTaken(err) {
-				return nil
-			}
-			return err
-		})
-	}
-	s.must(group.Wait())
-	winners := 0
-	for range writers {
-		if <-won {
-			winners++
+	s.oneWins(s.atOnce(30, func(name string) string { return v1beta1(name, `, "portalIP": "10.0.0.11"`) }), func(err error) {
+		if !write.IsTaken(err) {
+			s.must(err)
 		}
-	}
-	if winners != 1 {
-		t.Errorf("%d writers got the address, want one", winners)
-	}
-	s.consistent(1)
+	})
 }
 
 // TestConcurrentUpdatesLoseNothing has writers replace one service while

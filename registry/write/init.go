@@ -13,12 +13,9 @@ import (
 	"github.com/svcreg/svcreg/registry/codec"
 )
 
-// networksName is the name of the ServiceCIDR object of a registry's first
-// portal networks, as in Kubernetes.
-const networksName = "kubernetes"
-
-// networksRef says which object that is.
-var networksRef = registry.Ref{Kind: registry.KindServiceCIDR, Key: registry.Key{Name: networksName}}
+// networksRef is the ServiceCIDR object of a registry's first portal networks,
+// as in Kubernetes.
+var networksRef = registry.Ref{Kind: registry.KindServiceCIDR, Key: registry.Key{Name: "kubernetes"}}
 
 // Init prepares a registry: it writes down the portal networks, at most one of
 // each family, and marks the registry as svcreg's own. Services that don't ask
@@ -37,8 +34,7 @@ func (w *Writer) Init(ctx context.Context, networks ...netip.Prefix) error {
 
 // tryInit makes one attempt. It returns false if it lost a race.
 func (w *Writer) tryInit(ctx context.Context, networks []netip.Prefix) (done bool, err error) {
-	ref := networksRef
-	v, err := w.read(ctx, ref)
+	v, err := w.read(ctx, networksRef)
 	if err != nil {
 		return false, err
 	}
@@ -54,7 +50,7 @@ func (w *Writer) tryInit(ctx context.Context, networks []netip.Prefix) (done boo
 		return w.commit(ctx, v, c)
 	}
 	value, err := codec.Encode(&registry.ServiceCIDR{
-		Meta: registry.Meta{Kind: ref.Kind, Key: ref.Key}, Prefixes: networks,
+		Meta: registry.Meta{Kind: networksRef.Kind, Key: networksRef.Key}, Prefixes: networks,
 	})
 	if err != nil {
 		return false, err

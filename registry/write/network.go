@@ -21,9 +21,6 @@ func (n network) size() uint64 {
 	return size
 }
 
-// reserved returns how many addresses at the beginning are given away last.
-func (n network) reserved() uint64 { return reserved(n.size()) }
-
 // at returns the address of a number.
 func (n network) at(number uint64) netip.Addr {
 	if n.Addr().Is4() {

@@ -28,8 +28,8 @@ func TestNetwork(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.network, func(t *testing.T) {
 			n := prefix(tt.network)
-			if n.size() != tt.size || n.reserved() != tt.reserved {
-				t.Errorf("size %d, reserved %d; want %d, %d", n.size(), n.reserved(), tt.size, tt.reserved)
+			if n.size() != tt.size || reserved(n.size()) != tt.reserved {
+				t.Errorf("size %d, reserved %d; want %d, %d", n.size(), reserved(n.size()), tt.size, tt.reserved)
 			}
 			if first, last := n.at(1).String(), n.at(n.size()).String(); first != tt.first || last != tt.last {
 				t.Errorf("from %s to %s, want from %s to %s", first, last, tt.first, tt.last)
@@ -65,9 +65,9 @@ func TestPickFindsEveryAddress(t *testing.T) {
 
 func TestPickSparesTheFirstAddresses(t *testing.T) {
 	n, taken := prefix("10.0.0.0/24"), map[netip.Addr]bool{}
-	for range n.size() - n.reserved() {
+	for range n.size() - reserved(n.size()) {
 		addr, _ := n.pick(func(a netip.Addr) bool { return taken[a] }, rand.Uint64N)
-		if addr.Compare(n.at(n.reserved())) <= 0 {
+		if addr.Compare(n.at(reserved(n.size()))) <= 0 {
 			t.Fatalf("%s was given away with %d others left", addr, int(n.size())-len(taken))
 		}
 		taken[addr] = true
@@ -79,9 +79,9 @@ func TestPickSparesTheFirstAddresses(t *testing.T) {
 func TestPickFromALargeNetwork(t *testing.T) {
 	n := prefix("fd00::/64")
 	stuck := func(uint64) uint64 { return 0 } // every probe meets the same
-	limit := n.at(n.reserved() + 1000)
+	limit := n.at(reserved(n.size()) + 1000)
 	addr, ok := n.pick(func(a netip.Addr) bool { return a.Compare(limit) <= 0 }, stuck)
-	if want := n.at(n.reserved() + 1001); !ok || addr != want {
+	if want := n.at(reserved(n.size()) + 1001); !ok || addr != want {
 		t.Errorf("got %s, %v; want %s", addr, ok, want)
 	}
 }

@@ -16,12 +16,6 @@ func wantsNodePorts(s *registry.Service, asked bool) bool {
 	return !s.Headless && (s.Type == registry.NodePort || s.Type == registry.LoadBalancer && asked)
 }
 
-// hasNodePorts reports whether the node ports that a service names are led
-// anywhere.
-func hasNodePorts(s *registry.Service) bool {
-	return s.Type == registry.NodePort || s.Type == registry.LoadBalancer
-}
-
 // wantsCheck reports whether a service is to have a port that answers health
 // checks.
 func wantsCheck(s *registry.Service) bool {
@@ -39,8 +33,9 @@ type portPlace struct {
 // portPlaces returns the places of a service's node ports that lead anywhere.
 func portPlaces(s *registry.Service, wanted bool) []portPlace {
 	var places []portPlace
-	for i := range s.Ports {
-		if p := &s.Ports[i]; hasNodePorts(s) {
+	if s.HasNodePorts() {
+		for i := range s.Ports {
+			p := &s.Ports[i]
 			places = append(places, portPlace{fmt.Sprintf("spec.ports[%d].nodePort", i), &p.NodePort, p, wanted})
 		}
 	}
@@ -109,12 +104,12 @@ func (w *Writer) claimPorts(ctx context.Context, v *view, c *change, now, was *r
 // and takes those from it that lead nowhere. A port is the same as before if
 // its name is, or else its number and protocol.
 func keepNodePorts(now, was *registry.Service, wanted bool) {
-	if wanted && hasNodePorts(was) {
+	if wanted && was.HasNodePorts() {
 		keepSame(now, was, func(a, b registry.Port) bool { return a.Name == b.Name })
 		keepSame(now, was, func(a, b registry.Port) bool { return a.Port == b.Port && a.Protocol == b.Protocol })
 	}
-	for i := range now.Ports {
-		if !hasNodePorts(now) {
+	if !now.HasNodePorts() {
+		for i := range now.Ports {
 			now.Ports[i].NodePort = 0
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/svcreg/svcreg/registry/write"
 )
 
@@ -15,18 +13,9 @@ func TestConcurrentWritersNeverShareANodePort(t *testing.T) {
 	s := newStore(t, "10.0.0.0/24")
 	const writers = 100
 	s.must(s.SetNodePorts(t.Context(), write.PortRange{First: 1000, Last: 1000 + writers - 1}))
-	var group errgroup.Group
-	start := make(chan struct{})
-	for i := range writers {
-		w := s.another(write.Options{})
-		group.Go(func() error {
-			<-start
-			_, err := applyTo(t.Context(), w, today(fmt.Sprintf("web-%d", i), "NodePort", one))
-			return err
-		})
+	for _, err := range s.atOnce(writers, func(name string) string { return today(name, "NodePort", one) }) {
+		s.must(err)
 	}
-	close(start)
-	s.must(group.Wait())
 	holders := map[int]int{}
 	for i := range writers {
 		port := s.nodePorts(fmt.Sprintf("web-%d", i))[0]
@@ -42,30 +31,9 @@ func TestConcurrentWritersNeverShareANodePort(t *testing.T) {
 // TestConcurrentWritersOfOneNodePort all name the same.
 func TestConcurrentWritersOfOneNodePort(t *testing.T) {
 	s := newStore(t, "10.0.0.0/24")
-	const writers = 30
-	won := make(chan error, writers)
-	var group errgroup.Group
-	for i := range writers {
-		w := s.another(write.Options{})
-		group.Go(func() error {
-			_, err := applyTo(t.Context(), w, today(fmt.Sprintf("web-%d", i), "NodePort", onNode(30080)))
-			won <- err
-			return nil
-		})
-	}
-	s.must(group.Wait())
-	winners := 0
-	for range writers {
-		if err := <-won; err == nil {
-			winners++
-		} else {
-			s.failed(err, "provided port is already allocated")
-		}
-	}
-	if winners != 1 {
-		t.Errorf("%d writers got the port, want one", winners)
-	}
-	s.consistent(1)
+	s.oneWins(s.atOnce(30, func(name string) string { return today(name, "NodePort", onNode(30080)) }), func(err error) {
+		s.failed(err, "provided port is already allocated")
+	})
 }
 
 func TestInterleavedNodePorts(t *testing.T) {
