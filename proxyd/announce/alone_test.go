@@ -123,7 +123,7 @@ func TestJudge(t *testing.T) {
 				if l.asking[vip4] || l.cleared[vip4].Equal(time.Now()) != test.verdict.free {
 					t.Errorf("asking %v, cleared %v", l.asking, l.cleared)
 				}
-				if n := valueOf(t, l.metrics.conflicts); n != 50*test.conflicts {
+				if n := registrytest.Metric(t, l.metrics.conflicts); n != 50*test.conflicts {
 					t.Errorf("%v conflicts counted, want %v each", n, test.conflicts)
 				}
 				if lines := l.events.Lines(); (test.event == "") != (len(lines) == 0) || len(lines) > 0 && lines[0] != test.event {
@@ -191,7 +191,7 @@ func TestStepAwaitsOwnWrites(t *testing.T) {
 		t.Error("doesn't speak")
 	}
 	l.term.shut()
-	if l.step(t.Context()); len(l.speaking) != 0 || valueOf(t, l.metrics.lease) != 0 {
+	if l.step(t.Context()); len(l.speaking) != 0 || registrytest.Metric(t, l.metrics.lease) != 0 {
 		t.Error("speaks without a lease, or says that it has one")
 	}
 }
@@ -256,11 +256,11 @@ func TestBlockedIsCounted(t *testing.T) {
 	s := l.knows(t, 1, nil)
 	l.learn()
 	l.blocked[vip4] = time.Now().Add(time.Hour)
-	if l.wanted(s, l.term.id); valueOf(t, l.metrics.disputed) != 1 || len(l.blocked) != 1 {
+	if l.wanted(s, l.term.id); registrytest.Metric(t, l.metrics.disputed) != 1 || len(l.blocked) != 1 {
 		t.Errorf("blocked %v", l.blocked)
 	}
 	delete(s.allocated, vip4)
-	if l.wanted(s, l.term.id); valueOf(t, l.metrics.disputed) != 0 || len(l.blocked) != 0 {
+	if l.wanted(s, l.term.id); registrytest.Metric(t, l.metrics.disputed) != 0 || len(l.blocked) != 0 {
 		t.Errorf("blocked %v", l.blocked)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
+
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 // newTestSpeaker returns a speaker on a segment, and what it logs.
@@ -95,8 +95,8 @@ func TestSpeakerDropsAnnouncement(t *testing.T) {
 			t.Errorf("it took %v to end what is told", time.Since(start))
 		}
 		for name, got := range map[string][2]float64{
-			"announced": {valueOf(t, s.metrics.announced), 0}, "wins": {valueOf(t, s.metrics.wins), 2}, "losses": {valueOf(t, s.metrics.losses), 2},
-			"announcements": {valueOf(t, s.metrics.frames.WithLabelValues("arp", "announcement")), 3*2 + 4*2},
+			"announced": {registrytest.Metric(t, s.metrics.announced), 0}, "wins": {registrytest.Metric(t, s.metrics.wins), 2}, "losses": {registrytest.Metric(t, s.metrics.losses), 2},
+			"announcements": {registrytest.Metric(t, s.metrics.frames.WithLabelValues("arp", "announcement")), 3*2 + 4*2},
 		} {
 			if got[0] != got[1] {
 				t.Errorf("%s: %v counted, want %v", name, got[0], got[1])
@@ -194,7 +194,7 @@ func TestSpeakerDefends(t *testing.T) {
 		if sent := segment.take(); len(sent) != 2 {
 			t.Errorf("later defended with %d frames", len(sent))
 		}
-		if n := valueOf(t, s.metrics.conflicts); n != 4 {
+		if n := registrytest.Metric(t, s.metrics.conflicts); n != 4 {
 			t.Errorf("%v conflicts counted, want 4", n)
 		}
 		// What the node itself says on another link is no conflict.
@@ -250,16 +250,6 @@ func TestSpeakerProbes(t *testing.T) {
 			})
 		})
 	}
-}
-
-// valueOf returns what a gauge or a counter is at.
-func valueOf(t *testing.T, metric prometheus.Metric) float64 {
-	t.Helper()
-	var m dto.Metric
-	if err := metric.Write(&m); err != nil {
-		t.Fatal(err)
-	}
-	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
 }
 
 func netipEqual(a, b netip.Addr) bool { return a == b }

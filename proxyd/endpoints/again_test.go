@@ -9,22 +9,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 	"github.com/svcreg/svcreg/registry/write"
 )
-
-func gaugeOf(t *testing.T, metric prometheus.Metric) float64 {
-	t.Helper()
-	var m dto.Metric
-	if err := metric.Write(&m); err != nil {
-		t.Fatal(err)
-	}
-	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
-}
 
 // idle returns a controller whose loop doesn't run.
 func idle() *controller {
@@ -50,11 +40,11 @@ func TestPauses(t *testing.T) {
 				}
 				full = min(2*full, 30*time.Second)
 			}
-			if got := gaugeOf(t, n.metrics.failures); got != 15 {
+			if got := registrytest.Metric(t, n.metrics.failures); got != 15 {
 				t.Errorf("%v failures counted", got)
 			}
 			n.done(web.Key, result{err: fmt.Errorf("put: %w", write.ErrChanged)})
-			if got := gaugeOf(t, n.metrics.failures); got != 15 || len(n.tasks) != 1 {
+			if got := registrytest.Metric(t, n.metrics.failures); got != 15 || len(n.tasks) != 1 {
 				t.Errorf("with what was too late %v failures are counted, of %d tasks", got, len(n.tasks))
 			}
 			if n.done(web.Key, result{}); len(n.tasks) != 0 {
@@ -76,13 +66,13 @@ func TestRefusedAreCounted(t *testing.T) {
 		want    float64
 	}{{[]refusal{one, one}, 2}, {[]refusal{one}, 1}, {nil, 0}, {[]refusal{one}, 1}} {
 		n.report(web.Key, result{refused: step.refused})
-		if got := gaugeOf(t, n.metrics.refused); got != step.want || (len(n.refused) == 0) != (step.want == 0) {
+		if got := registrytest.Metric(t, n.metrics.refused); got != step.want || (len(n.refused) == 0) != (step.want == 0) {
 			t.Errorf("%v counted, want %v", got, step.want)
 		}
 	}
 	n.metrics.services.Set(3)
 	n.metrics.reset()
-	if gaugeOf(t, n.metrics.refused) != 0 || gaugeOf(t, n.metrics.services) != 0 {
+	if registrytest.Metric(t, n.metrics.refused) != 0 || registrytest.Metric(t, n.metrics.services) != 0 {
 		t.Error("a node that doesn't lead has some")
 	}
 }
@@ -131,7 +121,7 @@ func TestCarriesOutMuch(t *testing.T) {
 				t.Fatal(err)
 			}
 			count(int64(tt.slices))
-			if puts := gaugeOf(t, n.metrics.writes.WithLabelValues("put")); puts != float64(tt.slices) {
+			if puts := registrytest.Metric(t, n.metrics.writes.WithLabelValues("put")); puts != float64(tt.slices) {
 				t.Errorf("%v puts counted", puts)
 			}
 			p.deletes = f.stored(registry.KindEndpointSlice)

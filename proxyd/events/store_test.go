@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,11 +28,7 @@ import (
 // counted returns how many events were dropped for a reason.
 func counted(t *testing.T, r *Recorder, reason string) float64 {
 	t.Helper()
-	var m dto.Metric
-	if err := r.metrics.dropped.WithLabelValues(reason).Write(&m); err != nil {
-		t.Fatal(err)
-	}
-	return m.GetCounter().GetValue()
+	return registrytest.Metric(t, r.metrics.dropped.WithLabelValues(reason))
 }
 
 // world is an etcd, and a Recorder that writes to it.

@@ -11,10 +11,9 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 // Pauses after failures grow up to the ceiling, and begin anew after a success.
@@ -148,15 +147,6 @@ func TestWritesAreCollected(t *testing.T) {
 	}
 }
 
-func gaugeOf(t *testing.T, metric prometheus.Metric) float64 {
-	t.Helper()
-	var m dto.Metric
-	if err := metric.Write(&m); err != nil {
-		t.Fatal(err)
-	}
-	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
-}
-
 // A check that comes when enough are under way waits, is counted, and is made
 // when one of them ends.
 func TestLateChecks(t *testing.T) {
@@ -167,8 +157,8 @@ func TestLateChecks(t *testing.T) {
 	c.check(t.Context(), s, x)
 	c.probes = 1
 	c.probeOrWait(t.Context(), s, at, s.checks[at])
-	if len(c.queue) != 1 || c.probes != 1 || gaugeOf(t, c.metrics.late) != 1 {
-		t.Errorf("%d wait, %d under way, %v late", len(c.queue), c.probes, gaugeOf(t, c.metrics.late))
+	if len(c.queue) != 1 || c.probes != 1 || registrytest.Metric(t, c.metrics.late) != 1 {
+		t.Errorf("%d wait, %d under way, %v late", len(c.queue), c.probes, registrytest.Metric(t, c.metrics.late))
 	}
 	c.probed(t.Context(), s, target{}, &checked{}, time.Now(), nil) // of an endpoint that is gone
 	if len(c.queue) != 0 || c.probes != 1 {
@@ -176,7 +166,7 @@ func TestLateChecks(t *testing.T) {
 	}
 	(<-c.results)()
 	c.running.Wait()
-	if c.probes != 0 || gaugeOf(t, c.metrics.checks.WithLabelValues("pass")) != 1 {
+	if c.probes != 0 || registrytest.Metric(t, c.metrics.checks.WithLabelValues("pass")) != 1 {
 		t.Errorf("in the end %d under way", c.probes)
 	}
 }
@@ -192,12 +182,12 @@ func TestForgotten(t *testing.T) {
 	c.alarm(s, true, 0, 1)
 	c.metrics.count(s, 1, 2, 3)
 	passing := c.metrics.endpoints.WithLabelValues("passing")
-	if gaugeOf(t, c.metrics.panics) != 1 || gaugeOf(t, passing) != 1 {
+	if registrytest.Metric(t, c.metrics.panics) != 1 || registrytest.Metric(t, passing) != 1 {
 		t.Error("it isn't counted")
 	}
 	c.forget(s)
-	if gaugeOf(t, c.metrics.panics) != 0 || gaugeOf(t, passing) != 0 || c.checking != 0 || len(c.agenda) != 0 || len(c.services) != 0 {
-		t.Errorf("%v panic, %v pass, %d are checked", gaugeOf(t, c.metrics.panics), gaugeOf(t, passing), c.checking)
+	if registrytest.Metric(t, c.metrics.panics) != 0 || registrytest.Metric(t, passing) != 0 || c.checking != 0 || len(c.agenda) != 0 || len(c.services) != 0 {
+		t.Errorf("%v panic, %v pass, %d are checked", registrytest.Metric(t, c.metrics.panics), registrytest.Metric(t, passing), c.checking)
 	}
 }
 

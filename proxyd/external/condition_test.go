@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/registry"
@@ -57,21 +55,11 @@ func (f *fleet) wantCondition(name, want string) {
 	})
 }
 
-// count returns what a counter has come to.
-func (f *fleet) count(c prometheus.Counter) float64 {
-	f.t.Helper()
-	var m dto.Metric
-	if err := c.Write(&m); err != nil {
-		f.t.Fatal(err)
-	}
-	return m.GetCounter().GetValue()
-}
-
 // wantQuiet checks that for a while nothing at all is written, and nothing that
 // stands there already is to be.
 func (f *fleet) wantQuiet() {
 	f.t.Helper()
-	before := f.count(f.metrics.writes)
+	before := registrytest.Metric(f.t, f.metrics.writes)
 	ctx, cancel := context.WithTimeout(f.t.Context(), 5*settle)
 	defer cancel()
 	for response := range f.client.Watch(ctx, "/registry/", clientv3.WithPrefix()) {
@@ -79,7 +67,7 @@ func (f *fleet) wantQuiet() {
 			f.t.Errorf("written for nothing: %s: %s", e.Kv.Key, e.Kv.Value)
 		}
 	}
-	if again := f.count(f.metrics.writes) - before; again > 1 { // one may have been about to be counted
+	if again := registrytest.Metric(f.t, f.metrics.writes) - before; again > 1 { // one may have been about to be counted
 		f.t.Errorf("%v writes of what stands there", again)
 	}
 }
@@ -221,7 +209,7 @@ func TestNoConditionWhereItCannotBeWritten(t *testing.T) {
 	if got, _ := f.value("odd"); got != value {
 		t.Errorf("written: %s", got)
 	}
-	if n := f.count(f.metrics.failures); n != 0 {
+	if n := registrytest.Metric(f.t, f.metrics.failures); n != 0 {
 		t.Errorf("%v failures", n)
 	}
 }

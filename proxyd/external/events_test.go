@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
-	dto "github.com/prometheus/client_model/go"
 
 	"github.com/svcreg/svcreg/registry"
 	"github.com/svcreg/svcreg/registry/registrytest"
@@ -128,9 +127,5 @@ func TestEventsOfPlainEndpoints(t *testing.T) {
 // refused returns how many addresses are, as the metrics say.
 func (f *fleet) refused() float64 {
 	f.t.Helper()
-	var m dto.Metric
-	if err := f.metrics.endpoints.WithLabelValues("refused").Write(&m); err != nil {
-		f.t.Fatal(err)
-	}
-	return m.GetGauge().GetValue()
+	return registrytest.Metric(f.t, f.metrics.endpoints.WithLabelValues("refused"))
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/svcreg/svcreg/registry"
+	"github.com/svcreg/svcreg/registry/registrytest"
 )
 
 // fast are annotations for tests that don't want to wait.
@@ -62,7 +63,7 @@ func outsiders(t *testing.T, n int) (listeners []net.Listener, addresses []strin
 func (f *fleet) passed(n float64) {
 	f.t.Helper()
 	f.await(func() string {
-		if got := gaugeOf(f.t, f.metrics.checks.WithLabelValues("pass")); got < n {
+		if got := registrytest.Metric(f.t, f.metrics.checks.WithLabelValues("pass")); got < n {
 			return fmt.Sprintf("%v checks were passed, want %v", got, n)
 		}
 		return ""

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/svcreg/svcreg/registry/pause"
@@ -141,13 +140,7 @@ func TestHoldsUntilReturned(t *testing.T) {
 func TestLeadsNoMore(t *testing.T) {
 	t.Parallel()
 	n := newCandidate(Config{Client: connect(t, registrytest.StartEtcd(t).Endpoint()), Key: testKey(t), Node: "a", Logger: quiet})
-	leads := func() float64 {
-		var m dto.Metric
-		if err := n.leads.Write(&m); err != nil {
-			t.Error(err)
-		}
-		return m.GetGauge().GetValue()
-	}
+	leads := func() float64 { return registrytest.Metric(t, n.leads) }
 	won, err := n.round(t.Context(), func(context.Context) error {
 		if leads() != 1 {
 			t.Error("leads, and doesn't say so")
