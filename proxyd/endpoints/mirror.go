@@ -5,12 +5,13 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/svcreg/svcreg/proxyd/external"
 	"github.com/svcreg/svcreg/registry"
 )
 
 const (
 	// managedByAnnotation says to whom an Endpoints object belongs.
-	managedByAnnotation = "svcreg.io/managed-by"
+	managedByAnnotation = external.MirrorAnnotation
 	// overCapacityAnnotation says that an Endpoints object doesn't hold all
 	// that there are, as upstream's controller writes it.
 	overCapacityAnnotation = "endpoints.kubernetes.io/over-capacity"

@@ -14,6 +14,9 @@ const (
 	// that a service selects, have in the label
 	// endpointslice.kubernetes.io/managed-by.
 	SelectedBy = "endpoints.svcreg.io"
+	// MirrorAnnotation has that value on the Endpoints object that package
+	// endpoints keeps beside its slices, for older readers.
+	MirrorAnnotation = "svcreg.io/managed-by"
 	// FailingAnnotation is a JSON list: which of those endpoints are out of
 	// service for failing their checks. They stay where they are, so a slice of
 	// this package says so without having any itself, and package endpoints

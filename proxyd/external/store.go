@@ -87,7 +87,7 @@ func (s *store) read(ctx context.Context, k registry.Key, known []registry.Key) 
 		return src, nil
 	}
 	endpoints, _, err := get[*registry.Endpoints](ctx, s, registry.Ref{Kind: registry.KindEndpoints, Key: k})
-	if err == nil && endpoints != nil {
+	if err == nil && endpoints != nil && endpoints.Annotations[MirrorAnnotation] != SelectedBy { // else its slices are on their way
 		src.subsets = endpoints.Subsets
 	}
 	return src, err
